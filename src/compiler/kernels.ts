@@ -1,0 +1,118 @@
+// The kernel table: every WebAssembly kernel with the words of its descriptor, in order.
+//
+// A kernel is `name(descriptor, scratch, tileBegin, tileEnd)`. The descriptor is an array of 32-bit words in linear memory. A word is an
+// address in bytes, a size, a stride, a code, or an f32. Kernels write whole tiles: a tile writes bytes that no other tile writes, the
+// number of tiles depends on sizes alone, and any split of [0, tiles) gives the same bits.
+
+/** Terms of one chunk of a sum, and of one block (law 3): part of the bits. */
+export const KC = 256
+export const KB = 4096
+/** Rows and columns of one GEMM tile; columns of one packed panel of B. */
+export const GEMM_ROWS = 32
+export const GEMM_COLUMNS = 64
+export const PANEL = 8
+/** Elements of one tile of an elementwise kernel. */
+export const ELEMENTS = 4096
+/** Rows of one tile of a kernel that works row by row. */
+export const ROWS = 8
+/** Columns of one tile of a column reduction. */
+export const COLUMNS = 64
+/** Elements of one piece of a segment in the optimizer's tile table. */
+export const PIECE = 2048
+/** Bytes of scratch that each lane owns. */
+export const SCRATCH_BYTES = 4096
+
+const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
+type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
+
+export const kernelTable = {
+  /**
+   * C = act(A·B + bias). C(i, j) = Σₖ A(i, k)·B(k, j), summed as law 3 says: chunks of KC terms, ascending from +0; chunks added ascending
+   * to a block of KB terms; blocks added ascending. A(i, k) at a + i·aRow + k·aStep; B(k, j) at b + (j / 8)·bPanel + k·bStep + (j % 8)·4;
+   * C(i, j) at c + i·cRow + j·4. Strides in bytes. When n % 8 ≠ 0, B is packed (zero padded panels). bias: address of n floats, or 0.
+   * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias). Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
+   */
+  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha'),
+  /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */
+  f32_pack_b: fields('b out k n bStep bColumn'),
+  /** y[i] = f(x[i]). y may be x. Tile: ELEMENTS. */
+  f32_unary: fields('x y length code alpha beta'),
+  /**
+   * y[o, m, i] = f(a, b) with a at o·aOuter + m·aMid + i·aInner (elements; inner strides 0 or 1), b alike, y contiguous.
+   * y may be a or b when that operand is not broadcast. Tiles: outer·mid·⌈inner / ELEMENTS⌉, chunks of a row fastest.
+   */
+  f32_binary: fields('a b y outer mid inner aOuter aMid aInner bOuter bMid bInner code alpha beta'),
+  /** y[i] = mask[i] ≠ 0 ? a[i·aStride] : b[i·bStride]; mask of u8; strides 0 or 1. A selection of bits: no arithmetic. Tile: ELEMENTS. */
+  f32_select: fields('mask a b y length aStride bStride'),
+  /**
+   * y[r, :] = convert(source[index[r], :]); index: address of i32, or 0 for r itself. sourceType and yType are dtype codes (y: f32 or i32).
+   * To f32: convert, then ·scale + offset in f32 unless scale = 1 and offset = 0. To i32: from u8 or i32. Tile: ROWS rows.
+   */
+  gather: fields('source index y rows width sourceType yType scale offset'),
+  /**
+   * y[o, i] = reduce over k of x[o, k, i]. inner = 1: a row; its sum has 8 interleaved accumulators per chunk of KC, added pairwise
+   * ((0+4)+(2+6))+((1+5)+(3+7)), chunks ascending; tile: ROWS rows. inner > 1: each output ascending, in chunks and blocks as in GEMM;
+   * tiles: outer·⌈inner / COLUMNS⌉. mean = sum / f32(k). max of NaN is NaN; max of nothing is −∞, sum +0.
+   */
+  f32_reduce: fields('x y outer k inner code'),
+  /** Row-wise softmax, exp(x − max) / Σ. Sums as rows of f32_reduce. y may be x. Tile: ROWS rows. */
+  f32_softmax: fields('x y rows width'),
+  f32_log_softmax: fields('x y rows width'),
+  /** dx = y·(dy − Σ dy·y). dx may be dy. */
+  f32_softmax_grad: fields('y dy dx rows width'),
+  /** y = logSoftmax(x): dx = dy − exp(y)·Σ dy. dx may be dy. */
+  f32_log_softmax_grad: fields('y dy dx rows width'),
+  /** y[r] = log Σ exp(x[r]) − x[r, labels[r]]. */
+  f32_sparse_xent: fields('x labels y rows width'),
+  /** dx[r] = (softmax(x[r]) − onehot(labels[r]))·dy[r]. dx may be x. */
+  f32_sparse_xent_grad: fields('x labels dy dx rows width'),
+  /** y[r] = index of the first largest element; of the first NaN if there is one. */
+  i32_arg_max: fields('x y rows width'),
+  /** y[i] = a[i] = b[i] ? 1 : 0, f32 from i32. Tile: ELEMENTS. */
+  i32_equal: fields('a b y length'),
+  /** y (one f64) = Σ x[i]·w[i] in f64, in chunks of KC ascending, chunks ascending; w: address of f32, or 0 for ones. One tile. */
+  f32_total: fields('x w y length'),
+  /**
+   * y[r, j] = keep ? x[r, j]·scale : +0. keep: word j % 4 of Philox4x32-10(key, counter = (j / 4, index[r], step, 0)) ≥ threshold (u32).
+   * index: address of i32 global sample indices; step, key: addresses of u32 (key: two words). y may be x. Tile: ROWS rows.
+   */
+  f32_dropout: fields('x y rows width threshold scale index step key'),
+  /** y[i] = value. Tile: ELEMENTS. */
+  f32_fill: fields('y length value'),
+  /**
+   * Random numbers for initialisers. Element i comes from Philox4x32-10(key, counter = (i, attempt, 0, 0)).
+   * uniform: a + u·(b − a), u = (word0 >> 8)·2⁻²⁴, in f32. normal: Box-Muller in f64, mean a + deviation b.
+   * truncatedNormal: attempts 0, 1, … until |z| < 2. key: address of two u32. Tile: ELEMENTS.
+   */
+  f32_random: fields('y length kind key a b'),
+  /** y[i] += x[i]. Tile: ELEMENTS. */
+  f32_accumulate: fields('x y length'),
+  f64_accumulate: fields('x y length'),
+  /** y = x, any type, length in bytes (a multiple of 4). Tile: 4·ELEMENTS bytes. */
+  copy: fields('x y length'),
+
+  // Optimizer kernels walk a table of pieces, one piece a tile. A piece: { w: address, offset: bytes into g and the states, length, segment },
+  // 4 words. A segment: { rate scale f32, decay f32, l1 f32, l2 f32, first piece, end piece }, 6 words.
+  /** g += 2·l2·w + l1·sign(w) (where not 0); partial[piece] = { Σ g², l2·Σ w² + l1·Σ |w| } in f64 (16 bytes a piece). */
+  f32_regularize: fields('pieces segments g partial'),
+  /**
+   * One tile. Adds the partials of each segment ascending, segments ascending. ok (u32) = 1 when Σ g² and the `count` f64 at `sums` are
+   * finite, else 0. factor[segment] (f32): 1, or limit / norm where the segment's (norm) or the whole (globalNorm) norm exceeds limit.
+   * totals: f64 { ‖g‖, penalty }.
+   */
+  f32_gate: fields('segments count partial factor ok sums sumCount clip limit totals'),
+  // Update kernels: nothing is written when *ok = 0. g' = clamp(g·factor[segment], −clipValue, clipValue); r = *rate·rate scale.
+  // State elements below 2⁻¹²⁶ in magnitude become +0. rate, decayRate: addresses of f32.
+  /** momentum = 0: w −= r·g'. Else m = momentum·m − r·g'; w += nesterov ? momentum·m − r·g' : m. m: address, or 0. */
+  f32_sgd: fields('pieces segments g m factor ok clipValue rate momentum nesterov'),
+  /** v = rho·v + (1−rho)·g'²; d = v + ε, or v − a² + ε with a = rho·a + (1−rho)·g' (a ≠ 0); i = r·g'/√d; momentum: m = momentum·m + i, w −= m. */
+  f32_rmsprop: fields('pieces segments g v a m factor ok clipValue rate rho oneMinusRho momentum epsilon'),
+  /**
+   * w −= w·decay·(*decayRate·rate scale); m += (g' − m)·(1−β₁); v += (g'² − v)·(1−β₂); w −= m·r / (√v + ε), where
+   * *rate = lr·√(1−β₂ᵗ)/(1−β₁ᵗ).
+   */
+  f32_adam: fields('pieces segments g m v factor ok clipValue rate decayRate oneMinusBeta1 oneMinusBeta2 epsilon'),
+} as const
+
+export type KernelName = keyof typeof kernelTable
+export type KernelField<K extends KernelName> = (typeof kernelTable)[K]['words'][number]
