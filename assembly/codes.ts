@@ -13,7 +13,7 @@ export namespace Random { export const uniform = 0, normal = 1, truncatedNormal 
 export namespace Clip { export const none = 0, norm = 1, globalNorm = 2 }
 
 /** Terms of one chunk of a sum (law 3). */
-export const KC: i32 = 256
+export const KC: i32 = 512
 /** Terms of one block of a sum (law 3). */
 export const KB: i32 = 4096
 /** Rows and columns of one GEMM tile; columns of one packed panel. */

@@ -5,7 +5,7 @@
 // number of tiles depends on sizes alone, and any split of [0, tiles) gives the same bits.
 
 /** Terms of one chunk of a sum, and of one block (law 3): part of the bits. */
-export const KC = 256
+export const KC = 512
 export const KB = 4096
 /** Rows and columns of one GEMM tile; columns of one packed panel of B. */
 export const GEMM_ROWS = 32
@@ -62,7 +62,7 @@ export const kernelTable = {
   f32_softmax_grad: fields('y dy dx rows width'),
   /** y = logSoftmax(x): dx = dy − exp(y)·Σ dy. dx may be dy. */
   f32_log_softmax_grad: fields('y dy dx rows width'),
-  /** y[r] = log Σ exp(x[r]) − x[r, labels[r]]. */
+  /** y[r] = log Σ exp(x[r] − max) − (x[r, labels[r]] − max). */
   f32_sparse_xent: fields('x labels y rows width'),
   /** dx[r] = (softmax(x[r]) − onehot(labels[r]))·dy[r]. dx may be x. */
   f32_sparse_xent_grad: fields('x labels dy dx rows width'),
@@ -81,8 +81,8 @@ export const kernelTable = {
   f32_fill: fields('y length value'),
   /**
    * Random numbers for initialisers. Element i comes from Philox4x32-10(key, counter = (i, attempt, 0, 0)).
-   * uniform: a + u·(b − a), u = (word0 >> 8)·2⁻²⁴, in f32. normal: Box-Muller in f64, mean a + deviation b.
-   * truncatedNormal: attempts 0, 1, … until |z| < 2. key: address of two u32. Tile: ELEMENTS.
+   * uniform: a + u·(b − a), u = (word0 >> 8)·2⁻²⁴, in f32 (rounding may give b). normal: a + b·z, z by Box-Muller in f64 of two 53-bit
+   * numbers (assembly/random/fill.ts). truncatedNormal: attempts 0, 1, … until |z| < 2. key: address of two u32. Tile: ELEMENTS.
    */
   f32_random: fields('y length kind key a b'),
   /** y[i] += x[i]. Tile: ELEMENTS. */
@@ -93,22 +93,26 @@ export const kernelTable = {
 
   // Optimizer kernels walk a table of pieces, one piece a tile. A piece: { w: address, offset: bytes into g and the states, length, segment },
   // 4 words. A segment: { rate scale f32, decay f32, l1 f32, l2 f32, first piece, end piece }, 6 words.
-  /** g += 2·l2·w + l1·sign(w) (where not 0); partial[piece] = { Σ g², l2·Σ w² + l1·Σ |w| } in f64 (16 bytes a piece). */
+  /**
+   * g += (2·l2·w + l1·sign(w)), where l1 or l2 is not 0; partial[piece] = { Σ g², l2·Σ w² + l1·Σ |w| } in f64 (16 bytes a piece), each sum
+   * with 8 interleaved accumulators added pairwise as in f32_reduce.
+   */
   f32_regularize: fields('pieces segments g partial'),
   /**
-   * One tile. Adds the partials of each segment ascending, segments ascending. ok (u32) = 1 when Σ g² and the `count` f64 at `sums` are
+   * One tile. Adds the partials of each segment ascending, segments ascending. ok (u32) = 1 when Σ g² and the `sumCount` f64 at `sums` are
    * finite, else 0. factor[segment] (f32): 1, or limit / norm where the segment's (norm) or the whole (globalNorm) norm exceeds limit.
    * totals: f64 { ‖g‖, penalty }.
    */
   f32_gate: fields('segments count partial factor ok sums sumCount clip limit totals'),
-  // Update kernels: nothing is written when *ok = 0. g' = clamp(g·factor[segment], −clipValue, clipValue); r = *rate·rate scale.
-  // State elements below 2⁻¹²⁶ in magnitude become +0. rate, decayRate: addresses of f32.
+  // Update kernels: nothing is written when *ok = 0. g' = clamp(g·factor[segment], −clipValue, clipValue), clipValue = ∞ for none;
+  // r = *rate·rate scale. State elements below 2⁻¹²⁶ in magnitude become +0, before they are used. rate, decayRate: addresses of f32.
+  // The order of all roundings stands in the kernels' files.
   /** momentum = 0: w −= r·g'. Else m = momentum·m − r·g'; w += nesterov ? momentum·m − r·g' : m. m: address, or 0. */
   f32_sgd: fields('pieces segments g m factor ok clipValue rate momentum nesterov'),
   /** v = rho·v + (1−rho)·g'²; d = v + ε, or v − a² + ε with a = rho·a + (1−rho)·g' (a ≠ 0); i = r·g'/√d; momentum: m = momentum·m + i, w −= m. */
   f32_rmsprop: fields('pieces segments g v a m factor ok clipValue rate rho oneMinusRho momentum epsilon'),
   /**
-   * w −= w·decay·(*decayRate·rate scale); m += (g' − m)·(1−β₁); v += (g'² − v)·(1−β₂); w −= m·r / (√v + ε), where
+   * w −= w·decay·(*decayRate·rate scale) where decay ≠ 0; m += (g' − m)·(1−β₁); v += (g'² − v)·(1−β₂); w −= m·r / (√v + ε), where
    * *rate = lr·√(1−β₂ᵗ)/(1−β₁ᵗ).
    */
   f32_adam: fields('pieces segments g m v factor ok clipValue rate decayRate oneMinusBeta1 oneMinusBeta2 epsilon'),

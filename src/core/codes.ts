@@ -26,7 +26,7 @@ export const binaryCode = {
   first: 6,
   /** 1 where it holds, else 0; with NaN 0 */
   greater: 7, equal: 8,
-  /** gradients by the output: a = y, b = dy; y > 0 ? dy : +0 */
+  /** gradients by the output: a = y, b = dy; y > 0 ? dy : +0. Where y is NaN, so is every gradient. */
   reluGrad: 9,
   /** y > 0 ? dy : alpha·dy */
   leakyReluGrad: 10,

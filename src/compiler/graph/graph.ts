@@ -1,0 +1,122 @@
+// A Graph is a set of values as plain data: what is saved, sent and hashed. `toGraph` writes values down, `fromGraph` makes them again.
+import { FormatError, ShapeError } from '../../core/errors.js'
+import { sha256Hex, toJson } from '../../core/hash.js'
+import type { DType, Shape } from '../../core/shape.js'
+import type { Op } from '../op.js'
+import { apply, inScope, topological, Value, type Attrs, type InputSpec, type ParamSpec, type Scope } from './value.js'
+
+/** A value of a graph. Its role says where it comes from; what is fetched or a gradient is a fact of a program. */
+export type GraphValue = { readonly id: number; readonly shape: Shape; readonly dtype: DType } & (
+  | { readonly role: 'temp' }
+  | { readonly role: 'param'; readonly key: string; readonly spec: ParamSpec }
+  | { readonly role: 'input'; readonly spec: InputSpec }
+  | { readonly role: 'constant'; readonly data: readonly number[] }
+  | { readonly role: 'scalar'; readonly name: string }
+)
+
+export interface GraphNode {
+  readonly op: string
+  readonly path: string
+  readonly ins: readonly number[]
+  readonly outs: readonly number[]
+  readonly attrs: Attrs
+}
+
+export interface Graph {
+  readonly values: readonly GraphValue[]
+  readonly nodes: readonly GraphNode[]
+  /** names of what the graph gives */
+  readonly outputs: Readonly<Record<string, number>>
+}
+
+/** How a model calls the places and parameters of its definition. */
+export interface Naming {
+  path(scope: Scope | null): string
+  key(scope: Scope | null, param: string): string
+}
+
+/** Writes values down. Nodes stand in topological order; a random op without a stream gets `path#ordinal`. */
+export function toGraph(outputs: Readonly<Record<string, Value>>, naming: Naming): Graph {
+  const values: GraphValue[] = []
+  const ids = new Map<Value, number>()
+  const ordinals = new Map<string, number>()
+  const id = (v: Value): number => {
+    const known = ids.get(v)
+    if (known !== undefined) return known
+    const fresh = values.length
+    ids.set(v, fresh)
+    values.push(describe(v, fresh, naming))
+    return fresh
+  }
+  const nodes = topological(Object.values(outputs)).map((node): GraphNode => {
+    const path = node.path === '' ? naming.path(node.scope) : node.path
+    let attrs = node.attrs
+    if (attrs['stream'] === '') {
+      const ordinal = ordinals.get(path) ?? 0
+      ordinals.set(path, ordinal + 1)
+      attrs = { ...attrs, stream: `${path}#${ordinal}` }
+    }
+    const ins = node.ins.map(id)
+    return { op: node.op.name, path, ins, outs: node.outs.map(id), attrs }
+  })
+  const named: Record<string, number> = {}
+  for (const [name, v] of Object.entries(outputs)) named[name] = id(v)
+  return { values, nodes, outputs: named }
+}
+
+function describe(v: Value, id: number, naming: Naming): GraphValue {
+  const type = { id, shape: v.shape, dtype: v.dtype }
+  switch (v.source.kind) {
+    case 'node': return { ...type, role: 'temp' }
+    case 'param': return { ...type, role: 'param', key: v.source.key ?? naming.key(v.source.scope, v.source.spec.name), spec: v.source.spec }
+    case 'input': return { ...type, role: 'input', spec: v.source.spec }
+    case 'constant': return { ...type, role: 'constant', data: v.source.data }
+    case 'scalar': return { ...type, role: 'scalar', name: v.source.name }
+  }
+}
+
+/**
+ * Makes the values of a graph again.
+ *
+ * @param op - finds an op by its name
+ * @throws FormatError when the graph does not fit together: shapes are inferred again and compared
+ */
+export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): Readonly<Record<string, Value>> {
+  const made = new Map<number, Value>()
+  const get = (id: number): Value => {
+    const v = made.get(id)
+    if (v === undefined) throw new FormatError(`graph: value ${id} is used before it is made`)
+    return v
+  }
+  for (const v of graph.values) {
+    if (v.role === 'param') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'param', spec: v.spec, scope: null, key: v.key }))
+    else if (v.role === 'input') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'input', spec: v.spec }))
+    else if (v.role === 'constant') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'constant', data: v.data }))
+    else if (v.role === 'scalar') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'scalar', name: v.name }))
+  }
+  for (const node of graph.nodes) {
+    const found = op(node.op)
+    if (found === undefined) throw new FormatError(`graph: unknown op '${node.op}'. It was saved by a newer version, or the file is damaged.`)
+    let outs: readonly Value[]
+    try {
+      outs = inScope(null, () => apply(found, node.ins.map(get), node.attrs), node.path)
+    } catch (error) {
+      if (error instanceof ShapeError) throw new FormatError(`graph: ${error.message}`)
+      throw error
+    }
+    node.outs.forEach((id, i) => {
+      const v = outs[i]
+      if (v !== undefined) made.set(id, v)
+    })
+  }
+  const outputs: Record<string, Value> = {}
+  for (const [name, id] of Object.entries(graph.outputs)) outputs[name] = get(id)
+  return outputs
+}
+
+/** What a graph computes, as SHA-256 without names of layers and paths: equal graphs, equal bits. */
+export function graphHash(graph: Graph): string {
+  const nodes = graph.nodes.map(({ op, ins, outs, attrs }) => [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1))])
+  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null])
+  return sha256Hex(toJson([values, nodes, Object.values(graph.outputs)]))
+}

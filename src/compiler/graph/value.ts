@@ -1,0 +1,165 @@
+// Values are immutable expressions. Layers, losses, gradients and one's own ops all build them by calling ops; a Graph (graph.ts) is what a
+// set of them looks like as plain data. Nothing here knows memory or kernels.
+import { ShapeError } from '../../core/errors.js'
+import { formatShape, type DType, type Shape } from '../../core/shape.js'
+import type { Type, Op } from '../op.js'
+
+/** How a parameter gets its first values: plain data. `constant` fills; the others draw from the parameter's own stream. */
+export type Init =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
+  | { readonly kind: 'normal' | 'truncatedNormal'; readonly mean: number; readonly deviation: number }
+
+/** A trained weight as its layer declares it. Its key is given by the model that declares the layer. */
+export interface ParamSpec {
+  readonly name: string
+  readonly init: Init
+  readonly trainable: boolean
+  readonly l1: number
+  readonly l2: number
+}
+
+/**
+ * How an input is read. The value it stands for is f32 or i32; data comes in the element type it has and is converted by a `read` op that
+ * each program puts in front.
+ */
+export interface InputSpec {
+  readonly name: string
+  /** the element type that the data is meant to have */
+  readonly data: DType
+  /** as data is converted to f32: f32(x)·scale + offset */
+  readonly scale: number
+  readonly offset: number
+  /** class labels lie in [0, classes) */
+  readonly classes: number | null
+}
+
+/** A place in the definition: the layer that a node belongs to, inside that of a layer that calls it. */
+export interface Scope { readonly kind: string; readonly name: string | null; readonly parent: Scope | null }
+
+export type Attr = number | string | boolean | readonly number[]
+export type Attrs = { readonly [k: string]: Attr }
+
+/** An operation applied to values. */
+export interface Node {
+  readonly op: Op
+  readonly ins: readonly Value[]
+  readonly attrs: Attrs
+  readonly scope: Scope | null
+  /** the path, once a model has named it */
+  readonly path: string
+  readonly outs: readonly Value[]
+}
+
+export type Source =
+  | { readonly kind: 'node'; readonly node: Node; readonly output: number }
+  | { readonly kind: 'param'; readonly spec: ParamSpec; readonly scope: Scope | null; readonly key: string | null }
+  | { readonly kind: 'input'; readonly spec: InputSpec }
+  /** the same for every run: u8, i32 or f32 elements */
+  | { readonly kind: 'constant'; readonly data: readonly number[] }
+  /** an f32 that the host sets before each run */
+  | { readonly kind: 'scalar'; readonly name: string }
+
+/** A value of a graph: its shape (`n` for samples), its element type and where it comes from. */
+export class Value implements Type {
+  constructor(readonly shape: Shape, readonly dtype: DType, readonly source: Source) { Object.freeze(this) }
+
+  toString(): string { return `${this.dtype}${formatShape(this.shape)}` }
+}
+
+let current: { readonly scope: Scope | null; readonly path: string } = { scope: null, path: '' }
+
+/** Runs `define` with its nodes belonging to `scope` (or to a named path). Synchronous. */
+export function inScope<T>(scope: Scope | null, define: () => T, path = ''): T {
+  const before = current
+  current = { scope, path }
+  try { return define() } finally { current = before }
+}
+
+export const currentScope = (): Scope | null => current.scope
+
+/** Applies an op: infers the types of its outputs, or throws a ShapeError that names the layer. */
+export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}): readonly Value[] {
+  const place = current.path !== '' ? current.path : scopeName(current.scope)
+  let types: readonly Type[]
+  try {
+    types = op.infer(ins, attrs)
+  } catch (error) {
+    if (error instanceof ShapeError && place !== '' && !error.message.startsWith(`${place}: `)) throw new ShapeError(`${place}: ${error.message}`)
+    throw error
+  }
+  const outs: Value[] = []
+  const node: Node = { op, ins: [...ins], attrs, scope: current.scope, path: current.path, outs }
+  for (const [output, t] of types.entries()) outs.push(new Value(t.shape, t.dtype, { kind: 'node', node, output }))
+  return outs
+}
+
+/** Applies an op of one output. */
+export function apply1(op: Op, ins: readonly Value[], attrs: Attrs = {}): Value {
+  const y = apply(op, ins, attrs)[0]
+  if (y === undefined) throw new ShapeError(`${op.name} has no output`)
+  return y
+}
+
+const scopeName = (scope: Scope | null): string =>
+  scope === null ? '' : `${scope.parent === null ? '' : `${scopeName(scope.parent)}/`}${scope.name ?? scope.kind}`
+
+export const scalar = (name: string): Value => new Value([], 'f32', { kind: 'scalar', name })
+export const constant = (shape: Shape, dtype: DType, data: readonly number[]): Value => new Value(shape, dtype, { kind: 'constant', data })
+
+/** Nodes that `outputs` need, each after those it needs (depth first from the first output, operands in order): the order of every pass. */
+export function topological(outputs: Iterable<Value>): readonly Node[] {
+  const order: Node[] = []
+  const state = new Map<Node, 'open' | 'done'>()
+  const stack: Node[] = []
+  const push = (v: Value): void => { if (v.source.kind === 'node' && state.get(v.source.node) === undefined) stack.push(v.source.node) }
+  for (const output of outputs) {
+    push(output)
+    while (stack.length > 0) {
+      const node = stack[stack.length - 1]
+      if (node === undefined) break
+      const seen = state.get(node)
+      if (seen === undefined) {
+        state.set(node, 'open')
+        for (let i = node.ins.length - 1; i >= 0; i--) {
+          const v = node.ins[i]
+          if (v !== undefined) push(v)
+        }
+      } else {
+        stack.pop()
+        if (seen === 'open') { state.set(node, 'done'); order.push(node) }
+      }
+    }
+  }
+  return order
+}
+
+/**
+ * Rebuilds what `outputs` need, replacing nodes and leaves on the way.
+ *
+ * @param node - given a node and its rebuilt operands, the values that take its outputs' place, or undefined to keep the op
+ * @param leaf - given a leaf, the value that takes its place
+ */
+export function rewrite(outputs: readonly Value[], change: {
+  readonly node?: (node: Node, ins: readonly Value[]) => readonly Value[] | undefined
+  readonly leaf?: (value: Value) => Value
+}): readonly Value[] {
+  const done = new Map<Value, Value>()
+  const get = (v: Value): Value => {
+    const known = done.get(v)
+    if (known !== undefined) return known
+    const fresh = v.source.kind === 'node' ? v : change.leaf?.(v) ?? v
+    done.set(v, fresh)
+    return fresh
+  }
+  for (const node of topological(outputs)) {
+    const ins = node.ins.map(get)
+    const replaced = change.node?.(node, ins)
+    const outs = replaced ?? (ins.every((v, i) => v === node.ins[i]) ? node.outs : inScope(node.scope, () => apply(node.op, ins, node.attrs), node.path))
+    node.outs.forEach((v, i) => {
+      const fresh = outs[i]
+      if (fresh !== undefined) done.set(v, fresh)
+    })
+  }
+  return outputs.map(get)
+}

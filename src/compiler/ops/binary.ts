@@ -1,0 +1,59 @@
+// Elementwise functions of two values with broadcasting: shapes are aligned at the right, a dimension of 1 (or absent) repeats.
+import { binaryCode, type BinaryName } from '../../core/codes.js'
+import { sameShape } from '../../core/shape.js'
+import { apply1, type Attrs, type Value } from '../graph/value.js'
+import type { Op } from '../op.js'
+import { broadcastLoops, broadcastShapes } from './loops.js'
+import { requireF32 } from './types.js'
+
+function binaryOp(name: BinaryName): Op {
+  return {
+    name,
+    infer(ins) {
+      requireF32(name, ...ins)
+      return [{ shape: broadcastShapes(name, ins[0]?.shape ?? [], ins[1]?.shape ?? []), dtype: 'f32' }]
+    },
+    lower(ctx) {
+      const a = ctx.in(0)
+      const b = ctx.in(1)
+      const y = ctx.out(0)
+      const loops = broadcastLoops(name, a.shape, b.shape)
+      ctx.call('f32_binary', {
+        a, b, y, outer: loops.sizes[0], mid: loops.sizes[1], inner: loops.sizes[2],
+        aOuter: loops.a[0], aMid: loops.a[1], aInner: loops.a[2], bOuter: loops.b[0], bMid: loops.b[1], bInner: loops.b[2],
+        code: binaryCode[name], alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, beta: { f32: Number(ctx.attrs['beta'] ?? 0) },
+      }, { tiles: loops.tiles, writes: ['y'], inplace: [...(sameShape(a.shape, y.shape) ? ['a' as const] : []), ...(sameShape(b.shape, y.shape) ? ['b' as const] : [])] })
+    },
+  }
+}
+
+const names = Object.keys(binaryCode).filter((name): name is BinaryName => name !== 'first')
+/** Every binary op, by name. */
+export const binaryOps: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map(names.map((name) => [name, binaryOp(name)]))
+
+function binary(name: string, a: Value, b: Value, attrs: Attrs = {}): Value {
+  const op = binaryOps.get(name)
+  if (op === undefined) throw new RangeError(`unknown op ${name}`)
+  return apply1(op, [a, b], attrs)
+}
+
+/** a + b */
+export const add = (a: Value, b: Value): Value => binary('add', a, b)
+/** a − b */
+export const sub = (a: Value, b: Value): Value => binary('sub', a, b)
+/** a · b, element by element */
+export const mul = (a: Value, b: Value): Value => binary('mul', a, b)
+/** a / b */
+export const div = (a: Value, b: Value): Value => binary('div', a, b)
+/** The larger of a and b; where they are equal the gradient goes to a. */
+export const maximum = (a: Value, b: Value): Value => binary('maximum', a, b)
+/** The smaller of a and b; where they are equal the gradient goes to a. */
+export const minimum = (a: Value, b: Value): Value => binary('minimum', a, b)
+/** 1 where a > b, else 0; no gradient. */
+export const greater = (a: Value, b: Value): Value => binary('greater', a, b)
+/** 1 where a = b, else 0; no gradient. */
+export const equal = (a: Value, b: Value): Value => binary('equal', a, b)
+/** Binary cross-entropy of logits against targets in [0, 1], element by element. */
+export const logitXent = (logits: Value, targets: Value): Value => binary('logitXent', logits, targets)
+/** The gradient of an activation by its output (or, for clip, its input). */
+export const binaryGrad = (name: string, y: Value, dy: Value, attrs: Attrs = {}): Value => binary(name, y, dy, attrs)

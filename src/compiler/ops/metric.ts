@@ -1,0 +1,55 @@
+// What metrics are made of: the index of the largest element, equality of class numbers, and sums in f64.
+import { ShapeError } from '../../core/errors.js'
+import { formatShape, sameShape } from '../../core/shape.js'
+import { ELEMENTS } from '../kernels.js'
+import { apply1, type Value } from '../graph/value.js'
+import type { Op } from '../op.js'
+import { sizeOf, tilesOf } from '../program.js'
+import { rowwise } from './softmax.js'
+import { operand, width } from './types.js'
+
+export const argMaxOp: Op = {
+  name: 'argMax',
+  infer(ins) {
+    const x = operand('argMax', ins, 0)
+    width('argMax', x.shape)
+    return [{ shape: x.shape.slice(0, -1), dtype: 'i32' }]
+  },
+  lower(ctx) {
+    const { rows, width: w, tiles } = rowwise('argMax', ctx.in(0).shape)
+    ctx.call('i32_arg_max', { x: ctx.in(0), y: ctx.out(0), rows, width: w }, { tiles, writes: ['y'] })
+  },
+}
+
+export const sameIndexOp: Op = {
+  name: 'sameIndex',
+  infer(ins) {
+    const a = operand('sameIndex', ins, 0, 'i32')
+    const b = operand('sameIndex', ins, 1, 'i32')
+    if (!sameShape(a.shape, b.shape)) throw new ShapeError(`sameIndex: expected equal shapes, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`)
+    return [{ shape: a.shape, dtype: 'f32' }]
+  },
+  lower(ctx) {
+    const length = sizeOf(ctx.in(0).shape)
+    ctx.call('i32_equal', { a: ctx.in(0), b: ctx.in(1), y: ctx.out(0), length }, { tiles: tilesOf(length, ELEMENTS), writes: ['y'] })
+  },
+}
+
+export const totalOp: Op = {
+  name: 'total',
+  infer(ins) {
+    const x = operand('total', ins, 0)
+    if (ins[1] !== undefined && !sameShape(operand('total', ins, 1).shape, x.shape)) throw new ShapeError('total: expected weights of the values\' shape')
+    return [{ shape: [], dtype: 'f64' }]
+  },
+  lower(ctx) {
+    ctx.call('f32_total', { x: ctx.in(0), w: ctx.ins[1] ?? 0, y: ctx.out(0), length: sizeOf(ctx.in(0).shape) }, { tiles: 1, writes: ['y'] })
+  },
+}
+
+/** The index (i32) of the first largest element of each row. */
+export const argMax = (x: Value): Value => apply1(argMaxOp, [x])
+/** 1 where two class numbers (i32) are the same, else 0. */
+export const sameIndex = (a: Value, b: Value): Value => apply1(sameIndexOp, [a, b])
+/** Σ x, or Σ x·w, over everything, in f64. */
+export const total = (x: Value, w?: Value): Value => apply1(totalOp, w === undefined ? [x] : [x, w])

@@ -1,0 +1,35 @@
+// read: rows of data in the type they were given, gathered by index, converted and scaled. It is how inputs come into a graph: JavaScript
+// touches no sample.
+import { ShapeError } from '../../core/errors.js'
+import { dtypeCode } from '../../core/codes.js'
+import { elements, isBatched } from '../../core/shape.js'
+import { ROWS } from '../kernels.js'
+import { apply1, type Value } from '../graph/value.js'
+import type { Op } from '../op.js'
+import { operand } from './types.js'
+
+export const readOp: Op = {
+  name: 'read',
+  infer(ins, attrs) {
+    const x = operand('read', ins, 0, null)
+    if (ins[1] !== undefined) operand('read', ins, 1, 'i32')
+    if (!isBatched(x.shape)) throw new ShapeError('read: expected rows')
+    return [{ shape: x.shape, dtype: attrs['to'] === 'i32' ? 'i32' : 'f32' }]
+  },
+  lower(ctx) {
+    const source = ctx.in(0)
+    const y = ctx.out(0)
+    ctx.call('gather', {
+      source, index: ctx.ins[1] ?? 0, y, rows: { per: 1 }, width: elements(source.shape), sourceType: dtypeCode[source.dtype], yType: y.dtype === 'i32' ? dtypeCode.i32 : dtypeCode.f32,
+      scale: { f32: Number(ctx.attrs['scale'] ?? 1) }, offset: { f32: Number(ctx.attrs['offset'] ?? 0) },
+    }, { tiles: { per: 1, div: ROWS }, writes: ['y'] })
+  },
+}
+
+/**
+ * Rows of `source` [n, …] as f32 (times scale, plus offset) or i32.
+ *
+ * @param index - i32 [n]: which row of the source each row is; in order when left out
+ */
+export const read = (source: Value, index: Value | null, options: { readonly to?: 'f32' | 'i32'; readonly scale?: number; readonly offset?: number } = {}): Value =>
+  apply1(readOp, index === null ? [source] : [source, index], { to: options.to ?? 'f32', scale: options.scale ?? 1, offset: options.offset ?? 0 })

@@ -1,0 +1,29 @@
+// select: one of two values, element by element, by a mask of bytes. A selection of bits: 0 · NaN does not come into it.
+import { ShapeError } from '../../core/errors.js'
+import { formatShape, sameShape } from '../../core/shape.js'
+import { ELEMENTS } from '../kernels.js'
+import { apply1, type Value } from '../graph/value.js'
+import type { Op } from '../op.js'
+import { sizeOf, tilesOf } from '../program.js'
+import { operand } from './types.js'
+
+export const selectOp: Op = {
+  name: 'select',
+  infer(ins) {
+    const mask = operand('select', ins, 0, 'u8')
+    for (const i of [1, 2]) {
+      const { shape } = operand('select', ins, i)
+      if (shape.length > 0 && !sameShape(shape, mask.shape)) throw new ShapeError(`select: expected values of the mask's shape ${formatShape(mask.shape)} or scalars, got ${formatShape(shape)}`)
+    }
+    return [{ shape: mask.shape, dtype: 'f32' }]
+  },
+  lower(ctx) {
+    const [mask, a, b] = [ctx.in(0), ctx.in(1), ctx.in(2)]
+    const length = sizeOf(mask.shape)
+    ctx.call('f32_select', { mask, a, b, y: ctx.out(0), length, aStride: a.shape.length === 0 ? 0 : 1, bStride: b.shape.length === 0 ? 0 : 1 },
+      { tiles: tilesOf(length, ELEMENTS), writes: ['y'] })
+  },
+}
+
+/** a where the mask (u8) is not 0, else b; a and b have the mask's shape or are scalars. */
+export const select = (mask: Value, a: Value, b: Value): Value => apply1(selectOp, [mask, a, b])

@@ -1,0 +1,186 @@
+// lower: values become buffers, ops become kernel calls.
+import { EquigradError } from '../../core/errors.js'
+import { dtypeBytes, type DType, type Shape } from '../../core/shape.js'
+import { topological, type Attrs, type Node, type Value } from '../graph/value.js'
+import { kernelTable, ELEMENTS, type KernelField, type KernelName } from '../kernels.js'
+import { isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
+
+export interface LowerOptions {
+  /** most samples of one run */
+  readonly capacity: number
+  readonly fetches: Readonly<Record<string, Value>>
+  /** where fetched values go that do not stay in the arena, by the fetch's name: bytes into the gradient block or the sums */
+  readonly place?: Readonly<Record<string, { readonly region: 'grad' | 'sum'; readonly offset: number }>>
+  /** is this input bound by its address rather than copied into the arena? */
+  readonly external?: (name: string) => boolean
+  /** put calls that depend on weights and constants alone in front, to run only when the weights have changed */
+  readonly prologue?: boolean
+}
+
+/** Collects buffers and calls. */
+export class Assembler {
+  readonly buffers: Buffer[] = []
+  readonly calls: Call[] = []
+  readonly inplace = new Map<Call, readonly number[]>()
+  readonly #named = new Map<string, View>()
+
+  constructor(readonly capacity: number) {}
+
+  buffer(shape: Shape, dtype: DType, region: Region, more: { readonly offset?: number; readonly key?: string; readonly data?: readonly number[]; readonly words?: readonly Word[] } = {}): View {
+    const id = this.buffers.length
+    this.buffers.push({ id, bytes: sizeOf(shape, dtypeBytes[dtype]), dtype, region, offset: 0, ...more })
+    return { buffer: id, offset: 0, shape, dtype }
+  }
+
+  /** The one buffer of a name in a region: a parameter, a state, an input, a slot. */
+  named(shape: Shape, dtype: DType, region: Region, key: string): View {
+    const known = this.#named.get(`${region}/${key}`)
+    if (known !== undefined) return known
+    const view = this.buffer(shape, dtype, region, { key })
+    this.#named.set(`${region}/${key}`, view)
+    return view
+  }
+
+  call<K extends KernelName>(path: string, kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void {
+    const order: readonly KernelField<K>[] = kernelTable[kernel].words
+    const written: readonly KernelField<K>[] = [...options.writes, ...(options.updates ?? [])]
+    const reads = new Set<number>()
+    const writes = new Set<number>()
+    for (const field of order) {
+      const operand: Operand = words[field]
+      if (typeof operand !== 'object' || !('buffer' in operand)) continue
+      if (written.includes(field)) writes.add(operand.buffer)
+      if (!options.writes.includes(field)) reads.add(operand.buffer)
+    }
+    const call: Call = { kernel, words: order.map((field) => wordOf(words[field])), tiles: options.tiles, reads: [...reads], writes: [...writes], barrier: false, path }
+    this.calls.push(call)
+    const candidates = (options.inplace ?? []).flatMap((field) => { const o: Operand = words[field]; return typeof o === 'object' && 'buffer' in o ? [o.buffer] : [] })
+    if (candidates.length > 0) this.inplace.set(call, candidates)
+  }
+
+  /** Calls that only weights and constants reach, moved to the front. */
+  prologue(): number {
+    const changing = new Set<number>(this.buffers.filter((b) => b.region !== 'param' && b.region !== 'constant' && b.region !== 'table').map((b) => b.id))
+    const early: Call[] = []
+    const late: Call[] = []
+    for (const call of this.calls) {
+      if (call.reads.some((b) => changing.has(b))) late.push(call)
+      else {
+        early.push(call)
+        for (const b of call.writes) {
+          changing.delete(b)
+          const buffer = this.buffers[b]
+          if (buffer !== undefined) this.buffers[b] = { ...buffer, region: 'keep' }
+        }
+      }
+    }
+    this.calls.splice(0, this.calls.length, ...early, ...late)
+    return early.length
+  }
+}
+
+const wordOf = (operand: Operand): Word => (isView(operand) ? { buffer: operand.buffer, offset: operand.offset } : operand)
+
+/** Kernel calls for what `fetches` need. */
+export function lower(options: LowerOptions): Unplanned {
+  const { capacity, fetches, place = {}, external = () => false, prologue = false } = options
+  const asm = new Assembler(capacity)
+  const views = new Map<Value, View>()
+  const inputs: Record<string, View> = {}
+  const placed = new Map<Value, View>()
+  for (const [name, value] of Object.entries(fetches)) {
+    const where = place[name]
+    if (where !== undefined && !placed.has(value)) placed.set(value, asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: name }))
+  }
+
+  const leaf = (v: Value): View => {
+    switch (v.source.kind) {
+      case 'param': return asm.named(v.shape, v.dtype, 'param', v.source.key ?? v.source.spec.name)
+      case 'constant': return asm.buffer(v.shape, v.dtype, 'constant', { data: v.source.data })
+      case 'scalar': return asm.named(v.shape, v.dtype, 'slot', v.source.name)
+      case 'input': {
+        const { name } = v.source.spec
+        const view = asm.named(v.shape, v.dtype, external(name) ? 'external' : 'arena', name)
+        inputs[name] = view
+        return view
+      }
+      case 'node': throw new EquigradError('lower: a node was used before it was lowered')
+    }
+  }
+  const view = (v: Value): View => {
+    const known = views.get(v)
+    if (known !== undefined) return known
+    const fresh = leaf(v)
+    views.set(v, fresh)
+    return fresh
+  }
+
+  const values = Object.values(fetches)
+  for (const node of topological(values)) node.op.lower(new Context(asm, node, node.ins.map(view), views, placed))
+
+  const outputs: Record<string, View> = {}
+  for (const [name, value] of Object.entries(fetches)) {
+    const made = view(value)
+    const where = place[name]
+    const prescribed = where === undefined ? undefined : placed.get(value)
+    // A leaf, an alias or a value that was asked for twice is copied to where it is asked for.
+    if (where === undefined || (prescribed !== undefined && made === prescribed && sameOffset(asm, prescribed, where.offset))) outputs[name] = made
+    else {
+      const target = prescribed !== undefined && sameOffset(asm, prescribed, where.offset) ? prescribed : asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: name })
+      const bytes = sizeOf(value.shape, dtypeBytes[value.dtype])
+      asm.call(name, 'copy', { x: made, y: target, length: bytes }, { tiles: tilesOf(bytes, ELEMENTS * 4), writes: ['y'] })
+      outputs[name] = target
+    }
+  }
+  const early = prologue ? asm.prologue() : 0
+  return { capacity, buffers: asm.buffers, calls: asm.calls, prologue: early, inputs, outputs, inplace: asm.inplace }
+}
+
+const sameOffset = (asm: Assembler, v: View, offset: number): boolean => asm.buffers[v.buffer]?.offset === offset
+
+/** What one node sees while it is lowered. */
+class Context implements LowerContext {
+  readonly attrs: Attrs
+  readonly capacity: number
+  readonly #path: string
+
+  constructor(readonly asm: Assembler, readonly node: Node, readonly ins: readonly View[], readonly views: Map<Value, View>, readonly placed: ReadonlyMap<Value, View>) {
+    this.attrs = node.attrs
+    this.capacity = asm.capacity
+    this.#path = node.path
+  }
+
+  in(i: number): View {
+    const v = this.ins[i]
+    if (v === undefined) throw new EquigradError(`${this.node.op.name}: operand ${i} is missing`)
+    return v
+  }
+
+  out(i: number): View {
+    const value = this.#output(i)
+    const known = this.views.get(value)
+    if (known !== undefined) return known
+    const view = this.placed.get(value) ?? this.asm.buffer(value.shape, value.dtype, 'arena')
+    this.views.set(value, view)
+    return view
+  }
+
+  alias(i: number, view: View): void {
+    const { shape, dtype } = this.#output(i)
+    this.views.set(this.#output(i), { buffer: view.buffer, offset: view.offset, shape, dtype })
+  }
+
+  temp(shape: Shape, dtype: DType): View { return this.asm.buffer(shape, dtype, 'arena') }
+
+  slot(name: string, words: number): View { return this.asm.named([words], 'i32', 'slot', name) }
+
+  call<K extends KernelName>(kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void {
+    this.asm.call(this.#path, kernel, words, options)
+  }
+
+  #output(i: number): Value {
+    const value = this.node.outs[i]
+    if (value === undefined) throw new EquigradError(`${this.node.op.name}: output ${i} is missing`)
+    return value
+  }
+}

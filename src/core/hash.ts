@@ -1,0 +1,22 @@
+// SHA-256 in hexadecimal, synchronously (the host's own is asynchronous), and a canonical JSON to hash.
+import { sha256 } from '@noble/hashes/sha2.js'
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
+
+/** SHA-256 of some bytes, or of several pieces one after the other, in hexadecimal. */
+export function sha256Hex(...pieces: readonly (Uint8Array | string)[]): string {
+  const hash = sha256.create()
+  for (const piece of pieces) hash.update(typeof piece === 'string' ? new TextEncoder().encode(piece) : piece)
+  return hex(hash.digest())
+}
+
+/** JSON that keeps −0, ±∞ and NaN, as strings that no other value of ours has. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, v: unknown) => typeof v !== 'number' || (Number.isFinite(v) && !Object.is(v, -0)) ? v : `#${Object.is(v, -0) ? '-0' : String(v)}`)
+}
+
+/** The inverse of {@link toJson}. */
+export function fromJson(text: string): unknown {
+  const special: Readonly<Record<string, number>> = { '#-0': -0, '#Infinity': Infinity, '#-Infinity': -Infinity, '#NaN': NaN }
+  return JSON.parse(text, (_, v: unknown) => typeof v === 'string' ? special[v] ?? v : v)
+}

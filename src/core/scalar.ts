@@ -1,0 +1,53 @@
+// Scalars that change from step to step (learning rates, bias corrections) as expressions: plain data, so that they can be printed, saved,
+// hashed and sent, and evaluated in f64 by exact operations alone (law 2).
+
+/**
+ * What the host may not compute by its own `Math`, since engines differ in the last bit: a kernel binary's own f64 functions.
+ */
+export interface ExactMath {
+  exp(x: number): number
+  log(x: number): number
+  pow(x: number, y: number): number
+  sin(x: number): number
+  cos(x: number): number
+}
+
+/** The variables that an expression may name. */
+export interface ScalarVariables {
+  /** updates completed before this one, from 0 */
+  readonly step: number
+  /** step + 1, as optimizers count in their formulas */
+  readonly t: number
+  /** a factor that callbacks may set (1 by default) */
+  readonly scale: number
+}
+
+type Operator = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'exp' | 'cos' | 'sqrt' | 'floor' | 'ifLess'
+
+/** A number, a variable's name, or `[operator, …operands]`; `['ifLess', a, b, x, y]` is `a < b ? x : y`. */
+export type Scalar = number | keyof ScalarVariables | readonly [Operator, ...Scalar[]]
+
+/** The value of an expression, in f64. Both branches of `ifLess` are not computed, only the one taken. */
+export function evaluate(s: Scalar, variables: ScalarVariables, math: ExactMath): number {
+  if (typeof s === 'number') return s
+  if (typeof s === 'string') return variables[s]
+  const at = (i: number): number => {
+    const operand = s[i]
+    if (operand === undefined) throw new RangeError(`scalar: '${s[0]}' lacks its operand ${i}`)
+    return evaluate(operand as Scalar, variables, math)
+  }
+  switch (s[0]) {
+    case 'add': return at(1) + at(2)
+    case 'sub': return at(1) - at(2)
+    case 'mul': return at(1) * at(2)
+    case 'div': return at(1) / at(2)
+    case 'min': return Math.min(at(1), at(2))
+    case 'max': return Math.max(at(1), at(2))
+    case 'pow': return math.pow(at(1), at(2))
+    case 'exp': return math.exp(at(1))
+    case 'cos': return math.cos(at(1))
+    case 'sqrt': return Math.sqrt(at(1))
+    case 'floor': return Math.floor(at(1))
+    case 'ifLess': return at(1) < at(2) ? at(3) : at(4)
+  }
+}

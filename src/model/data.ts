@@ -1,0 +1,101 @@
+// Data as users pass it, as rows of numbers in their own element type. What can be refused is refused here, before anything has changed.
+import { describe, message, ShapeError } from '../core/errors.js'
+import { elements, formatShape, type DType, type Shape } from '../core/shape.js'
+import type { InputSpec } from '../compiler/graph/value.js'
+
+/** Nested arrays of numbers, as deep as the shape. */
+export type Nested = readonly number[] | readonly Nested[]
+export type Typed = Float32Array | Float64Array | Uint8Array | Int32Array
+/** Numbers for an input or output: typed arrays (the number of samples follows from the shape), nested arrays, or both parts given. */
+export type Dense = Typed | Nested | { readonly data: Typed; readonly shape: readonly number[] }
+
+/** Samples one after the other, in one typed array. */
+export interface Rows {
+  readonly data: Typed
+  readonly dtype: DType
+  readonly rows: number
+  /** elements of one sample */
+  readonly width: number
+}
+
+const dtypeOf = (data: Typed): DType =>
+  data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : data instanceof Int32Array ? 'i32' : 'u8'
+
+const isTyped = (data: unknown): data is Typed =>
+  data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array
+
+const isDense = (data: unknown): data is { readonly data: Typed; readonly shape: readonly number[] } =>
+  typeof data === 'object' && data !== null && 'data' in data && 'shape' in data && isTyped(data.data) && Array.isArray(data.shape)
+
+const FORMS = 'a Float32Array, Float64Array, Int32Array, Uint8Array, nested arrays of numbers, or { data, shape }'
+
+/**
+ * Reads data for an input of a shape.
+ *
+ * @param where - what the data is, for messages
+ * @param shape - of the input, with `n` in front
+ */
+export function toRows(where: string, data: unknown, shape: Shape, spec: InputSpec): Rows {
+  const width = elements(shape)
+  const typed = isTyped(data) ? data : isDense(data) ? checked(where, data, shape) : Array.isArray(data) ? flat(where, data, shape, spec) : undefined
+  if (typed === undefined) throw new TypeError(message(where, FORMS, describe(data)))
+  if (typed.length === 0) throw new RangeError(message(where, 'at least one sample', 'none'))
+  if (typed.length % width !== 0) throw new ShapeError(message(where, `a multiple of ${width} numbers, samples of ${formatShape(shape.slice(1))}`, `${typed.length}`))
+  const rows: Rows = { data: typed, dtype: dtypeOf(typed), rows: typed.length / width, width }
+  checkValues(where, rows, spec)
+  return rows
+}
+
+function checked(where: string, given: { readonly data: Typed; readonly shape: readonly number[] }, shape: Shape): Typed {
+  const product = given.shape.reduce((a, b) => a * b, 1)
+  if (given.shape.some((d) => !Number.isInteger(d) || d < 0) || product !== given.data.length) throw new ShapeError(message(where, `${product} numbers for the shape ${formatShape(given.shape)}`, `${given.data.length}`))
+  const sample = given.shape.slice(1)
+  const fits = sample.length === shape.length - 1 && sample.every((d, i) => d === shape[i + 1])
+  if (!fits && elements(sample) !== elements(shape)) throw new ShapeError(message(where, `a shape of ${formatShape(shape)}`, formatShape(given.shape)))
+  return given.data
+}
+
+/** Nested arrays, flattened: class numbers to i32, others to f64, so that no digit is lost before the kernel converts them. */
+function flat(where: string, data: readonly unknown[], shape: Shape, spec: InputSpec): Typed {
+  const out: number[] = []
+  const visit = (level: unknown, depth: number, path: string): void => {
+    if (Array.isArray(level)) {
+      const wanted = depth === 0 ? undefined : shape[depth]
+      if (depth >= shape.length) throw new ShapeError(message(`${where}${path}`, 'a number', 'an array', `Samples are ${formatShape(shape.slice(1))}.`))
+      if (wanted !== undefined && level.length !== wanted) throw new ShapeError(message(`${where}${path}`, `${wanted} entries`, `${level.length}`))
+      level.forEach((x, i) => visit(x, depth + 1, `${path}[${i}]`))
+    } else if (typeof level === 'number') {
+      if (depth !== shape.length && !(depth === 1 && elements(shape) === 1)) throw new ShapeError(message(`${where}${path}`, `an array (samples are ${formatShape(shape.slice(1))})`, 'a number'))
+      out.push(level)
+    } else throw new TypeError(message(`${where}${path}`, 'a number', describe(level)))
+  }
+  visit(data, 0, '')
+  if (spec.classes === null) return Float64Array.from(out)
+  const wrong = out.findIndex((x) => !Number.isInteger(x) || Math.abs(x) > 0x7fffffff)
+  if (wrong >= 0) throw new RangeError(message(`${where}[${wrong}]`, 'a class number', describe(out[wrong])))
+  return Int32Array.from(out)
+}
+
+function checkValues(where: string, { data, dtype, width }: Rows, { classes }: InputSpec): void {
+  const at = (i: number): string => (width === 1 ? `${where}[${i}]` : `${where}, sample ${Math.floor(i / width)}`)
+  if (classes !== null) {
+    if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'class numbers (Int32Array, Uint8Array or whole numbers)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
+    for (let i = 0; i < data.length; i++) {
+      const label = data[i] ?? 0
+      if (label < 0 || label >= classes) throw new RangeError(message(at(i), `a class number from 0 to ${classes - 1}`, String(label)))
+    }
+  } else if (dtype === 'f32' || dtype === 'f64') {
+    for (let i = 0; i < data.length; i++) {
+      const x = data[i] ?? 0
+      if (x - x !== 0) throw new RangeError(message(at(i), 'finite numbers', String(x), 'Remove or replace missing values first.'))
+    }
+  }
+}
+
+/** The rows of some samples, in order: a view where they follow one another. */
+export function sliceRows({ data, dtype, width }: Rows, from: number, to: number): Rows {
+  return { data: data.subarray(from * width, to * width), dtype, rows: to - from, width }
+}
+
+/** The bytes of rows. */
+export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)

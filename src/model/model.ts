@@ -1,0 +1,327 @@
+// A model that predicts: a graph, a seed and a store. The train floor's models extend it.
+import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
+import { checkCount, checkOptions, checkSeed } from '../core/options.js'
+import { elements, formatShape, type DType } from '../core/shape.js'
+import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
+import { rewrite, Value, type InputSpec } from '../compiler/graph/value.js'
+import { ops } from '../compiler/ops/index.js'
+import { read } from '../compiler/ops/read.js'
+import { fuse } from '../compiler/passes/fuse.js'
+import { lower } from '../compiler/passes/lower.js'
+import { planMemory } from '../compiler/passes/plan.js'
+import { printProgram, programHash } from '../compiler/passes/print.js'
+import { specialise } from '../compiler/passes/specialise.js'
+import { verify } from '../compiler/passes/verify.js'
+import type { Program } from '../compiler/program.js'
+import { Executor } from '../runtime/executor.js'
+import { Pacer } from '../runtime/platform/pause.js'
+import { Store } from '../runtime/store.js'
+import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { Tensor } from './tensor.js'
+
+/** One value, or a record of values by name. */
+export type Values = Value | { readonly [name: string]: Value }
+export type DataOf<I> = I extends Value ? Dense : { readonly [K in keyof I]: Dense }
+export type TensorOf<O> = O extends Value ? Tensor : { readonly [K in keyof O]: Tensor }
+
+/** A weight: its numbers row by row, and its shape. */
+export interface Weight { readonly data: Float32Array; readonly shape: readonly number[] }
+
+export interface ModelOptions {
+  /** put in front of the keys of weights: needed where models with layers of the same names share a store (default none) */
+  readonly name?: string
+  /** seed of all that is random in this model, a whole number ≥ 0 (default 0) */
+  readonly seed?: number
+  /** where its weights live (default: a store of its own) */
+  readonly store?: Store
+}
+export const MODEL_OPTIONS = ['name', 'seed', 'store'] as const
+
+/** What a model is made of: plain data. */
+export interface Definition {
+  readonly graph: Graph
+  readonly seed: number
+  readonly name: string
+  /** is there one input, or output, and not a record? */
+  readonly oneInput: boolean
+  readonly oneOutput: boolean
+}
+
+/** How a program reads for people: its text, its hash, its memory. */
+export interface ProgramView {
+  readonly text: string
+  /** SHA-256 of the plan */
+  readonly hash: string
+  readonly program: Program
+  toString(): string
+}
+
+export const viewProgram = (program: Program): ProgramView => {
+  const text = printProgram(program)
+  return { text, hash: programHash(program), program, toString: () => text }
+}
+
+/** Rows of a run that one program takes: one row has a small program of its own. */
+const CAPACITIES = [1, 32, 256] as const
+const ONE = 'x'
+const ONE_OUTPUT = 'y'
+
+/** Names of a record of values, or the one name that a single value has. */
+export const inputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
+  values instanceof Value ? { record: { [ONE]: values }, one: true } : { record: values, one: false }
+export const outputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
+  values instanceof Value ? { record: { [ONE_OUTPUT]: values }, one: true } : { record: values, one: false }
+
+export class Model<I, O> {
+  readonly definition: Definition
+  #store: Store | undefined
+  readonly #givenStore: Store | undefined
+  readonly #predictors = new Map<string, Executor>()
+
+  constructor(definition: Definition, store?: Store) {
+    this.definition = definition
+    this.#givenStore = store
+  }
+
+  get seed(): number { return this.definition.seed }
+  get name(): string { return this.definition.name }
+
+  /** SHA-256 of what the model computes, without names of layers. */
+  get hash(): string { return graphHash(this.definition.graph) }
+
+  /** Where this model runs. */
+  get runtime(): { readonly binary: string; readonly lanes: number; readonly reason: string } {
+    return { binary: 'baseline', lanes: 1, reason: 'one lane: this version runs on one thread' }
+  }
+
+  /** The model's outputs, as values of its own named graph. */
+  protected values(): Readonly<Record<string, Value>> { return fromGraph(this.definition.graph, (name) => ops.get(name)) }
+
+  /** The store, made and filled with first values at first need. */
+  protected get store(): Store {
+    if (this.#store !== undefined) return this.#store
+    const store = this.#givenStore ?? new Store()
+    store.declare(params(this.definition.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), this.definition.seed)
+    this.#store = store
+    return store
+  }
+
+  /** Inputs by name, with how each is read. */
+  protected inputs(): ReadonlyMap<string, { readonly shape: GraphValue['shape']; readonly spec: InputSpec }> {
+    return new Map(this.definition.graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [[v.spec.name, v]] : [])))
+  }
+
+  /**
+   * The class scores, numbers or vectors that the model gives for some samples. Each row is the same alone or among others.
+   *
+   * @param x - samples of the input's shape
+   * @returns a tensor [n, …], a copy; for several outputs a record
+   * @throws TypeError, RangeError, ShapeError for data that does not fit
+   */
+  async predict(x: DataOf<I>): Promise<TensorOf<O>> {
+    const job = this.#predictJob(x)
+    const pacer = new Pacer()
+    while (job.next()) {
+      const pause = pacer.due()
+      if (pause !== undefined) await pause
+    }
+    return job.result()
+  }
+
+  /** {@link predict}, at once. */
+  predictSync(x: DataOf<I>): TensorOf<O> {
+    const job = this.#predictJob(x)
+    while (job.next());
+    return job.result()
+  }
+
+  /** The work of a prediction in pieces of a program's capacity. */
+  #predictJob(x: DataOf<I>): { next(): boolean; result(): TensorOf<O> } {
+    const data = this.readInputs('predict', x)
+    const n = [...data.values()][0]?.rows ?? 0
+    const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
+    const executor = this.#predictor(capacity, data)
+    const parts = Object.entries(executor.program.outputs).map(([name, view]) => ({
+      name, view, width: elements(view.shape), data: new Float32Array(n * elements(view.shape)),
+    }))
+    let done = 0
+    return {
+      next: () => {
+        const count = Math.min(capacity, n - done)
+        if (count <= 0) return false
+        this.runOn(executor, data, done, count)
+        for (const { name, width, data: out } of parts) out.set(this.store.f32(executor.output(name), count * width), done * width)
+        done += count
+        return done < n
+      },
+      result: () => {
+        const record: Record<string, Tensor> = {}
+        for (const { name, view, data: out } of parts) record[name] = new Tensor(out, [n, ...view.shape.slice(1).map(Number)])
+        return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as TensorOf<O>
+      },
+    }
+  }
+
+  /** Copies rows into a program's inputs and runs it. */
+  protected runOn(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number): void {
+    executor.bind(count)
+    executor.prepare()
+    for (const [name, rows] of data) this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), executor.input(name))
+    executor.run()
+  }
+
+  #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
+    const types = [...data].map(([name, { dtype }]) => `${name}:${dtype}`).join()
+    const key = `${capacity} ${types}`
+    const known = this.#predictors.get(key)
+    if (known !== undefined) return known
+    if (this.#predictors.size >= CAPACITIES.length * 2) {
+      for (const [old, executor] of this.#predictors) { executor.release(); this.#predictors.delete(old); break }
+    }
+    const executor = new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed })
+    this.#predictors.set(key, executor)
+    return executor
+  }
+
+  /** Data for every input, checked, by name. */
+  protected readInputs(where: string, x: DataOf<I>): Map<string, Rows> {
+    const given: Readonly<Record<string, unknown>> = this.definition.oneInput ? { [ONE]: x } : asRecord(where, x)
+    const inputs = this.inputs()
+    for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message(where, `data for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
+    const data = new Map<string, Rows>()
+    for (const [name, { shape, spec }] of inputs) data.set(name, toRows(`${where}: ${this.definition.oneInput ? 'x' : name}`, given[name], shape, spec))
+    sameCount(where, data)
+    return data
+  }
+
+  /** The program that predicts, for data of these element types. */
+  protected predictProgram(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
+    const values = this.values()
+    const names = Object.keys(values)
+    const outputs = specialise(Object.values(values), 'predict')
+    const ready = fuse(readInputs(outputs, dtypes, null))
+    const fetches: Record<string, Value> = {}
+    names.forEach((name, i) => { const v = ready[i]; if (v !== undefined) fetches[name] = v })
+    return verify(planMemory(lower({ capacity, fetches, prologue: true })))
+  }
+
+  /**
+   * A program of this model, to look at: it prints readably and hashes stably.
+   *
+   * @param kind - 'predict'; models that train have 'grad' and 'apply' too
+   * @param options - `capacity`: the most samples of one run (default 256)
+   */
+  program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {
+    checkOptions('program', options, ['capacity'])
+    if (kind !== 'predict') throw new EquigradError(message('program', 'a compiled model', `'${kind}' of one that is not`, 'Call compile first.'))
+    const dtypes = new Map([...this.inputs()].map(([name, { spec }]) => [name, spec.data]))
+    return viewProgram(this.predictProgram(checkCount('program.capacity', options.capacity ?? 256), dtypes))
+  }
+
+  /**
+   * Copies of all weights, by key (`layer.kernel`, `layer.bias`, …).
+   */
+  getWeights(): Record<string, Weight> {
+    const { store } = this
+    const weights: Record<string, Weight> = {}
+    for (const { key, shape } of params(this.definition.graph)) {
+      const { address, length } = store.param(key)
+      weights[key] = { data: store.f32(address, length).slice(), shape: shape.map(Number) }
+    }
+    return weights
+  }
+
+  /**
+   * Sets weights, some or all; nothing changes when one of them does not fit.
+   *
+   * @param weights - by key, each with the shape it has
+   * @throws TypeError for unknown keys, ShapeError, RangeError for values that are not finite, BusyError while training
+   */
+  setWeights(weights: Readonly<Record<string, Weight>>): void {
+    const { store } = this
+    if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
+    const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
+    for (const [key, { data, shape }] of Object.entries(weights)) {
+      const p = known.get(key)
+      if (p === undefined) throw new TypeError(message('setWeights', `keys among ${[...known.keys()].join(', ')}`, describe(key)))
+      if (!(data instanceof Float32Array)) throw new TypeError(message(`setWeights: ${key}`, 'a Float32Array', describe(data)))
+      if (shape.length !== p.shape.length || shape.some((d, i) => d !== p.shape[i]) || data.length !== elements(p.shape)) throw new ShapeError(message(`setWeights: ${key}`, formatShape(p.shape), `${formatShape(shape)} with ${data.length} numbers`))
+      if (data.some((x) => x - x !== 0)) throw new RangeError(message(`setWeights: ${key}`, 'finite numbers', 'one that is not'))
+    }
+    for (const [key, { data }] of Object.entries(weights)) store.f32(store.param(key).address, data.length).set(data)
+    store.changed()
+  }
+
+  /**
+   * The layers with the shapes of their outputs and the number of their weights, as a table.
+   */
+  summary(): string { return summarize(this.definition) }
+}
+
+/** Puts a `read` op behind every input, for data of the given types; without an index where data needs no conversion, nothing. */
+export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string, DType>, index: Value | null): readonly Value[] {
+  const made = new Map<string, Value>()
+  return rewrite(outputs, {
+    leaf(v) {
+      if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
+      const { spec } = v.source
+      const known = made.get(spec.name)
+      if (known !== undefined) return known
+      const dtype = dtypes.get(spec.name) ?? spec.data
+      const plain = dtype === v.dtype && spec.scale === 1 && spec.offset === 0
+      const source = new Value(v.shape, dtype, v.source)
+      const fresh = plain && index === null ? source : read(source, index, { to: v.dtype === 'i32' ? 'i32' : 'f32', scale: spec.scale, offset: spec.offset })
+      made.set(spec.name, fresh)
+      return fresh
+    },
+  })
+}
+
+/** The parameters of a graph, in the order of its definition. */
+export const params = (graph: Graph): readonly Extract<GraphValue, { role: 'param' }>[] =>
+  graph.values.flatMap((v) => (v.role === 'param' ? [v] : []))
+
+export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
+  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
+  return { ...data }
+}
+
+/** Throws unless all have as many samples. */
+export function sameCount(where: string, data: ReadonlyMap<string, Rows>): number {
+  let first: { readonly name: string; readonly rows: number } | undefined
+  for (const [name, { rows }] of data) {
+    if (first === undefined) first = { name, rows }
+    else if (rows !== first.rows) throw new ShapeError(message(where, `as many samples everywhere: ${first.rows} in '${first.name}'`, `${rows} in '${name}'`))
+  }
+  return first?.rows ?? 0
+}
+
+function summarize({ graph, name }: Definition): string {
+  const counted = new Map<string, number>()
+  for (const p of params(graph)) {
+    const path = p.key.slice(name === '' ? 0 : name.length + 1, p.key.lastIndexOf('.'))
+    counted.set(path, (counted.get(path) ?? 0) + elements(p.shape))
+  }
+  const rows: (readonly [string, string, string])[] = []
+  for (const v of graph.values) if (v.role === 'input' && !v.spec.name.startsWith('$')) rows.push([`${v.spec.name} (input)`, formatShape(v.shape), ''])
+  const shapes = new Map<string, string>()
+  for (const node of graph.nodes) {
+    const out = graph.values[node.outs[node.outs.length - 1] ?? 0]
+    if (node.path !== '' && out !== undefined) shapes.set(node.path, formatShape(out.shape))
+  }
+  for (const [path, shape] of shapes) rows.push([path, shape, (counted.get(path) ?? 0).toLocaleString('en-US')])
+  const widths = [0, 1, 2].map((i) => Math.max(...[['layer', 'output', 'weights'], ...rows].map((r) => (r[i] ?? '').length)))
+  const line = (cells: readonly string[]): string => cells.map((c, i) => (i === 2 ? c.padStart(widths[i] ?? 0) : c.padEnd(widths[i] ?? 0))).join('  ').trimEnd()
+  const trained = params(graph).reduce((sum, p) => sum + elements(p.shape), 0)
+  const rule = '─'.repeat(widths.reduce((a, b) => a + b, 4))
+  return [line(['layer', 'output', 'weights']), rule, ...rows.map(line), rule, `${trained.toLocaleString('en-US')} weights, ${(trained * 4).toLocaleString('en-US')} bytes`].join('\n')
+}
+
+/** Checks of what every model is given. */
+export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } {
+  checkOptions(where, options, known)
+  const { name = '', seed = 0, store } = options
+  if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
+  if (store !== undefined && !(store instanceof Store)) throw new TypeError(message(`${where}.store`, 'a store made by createStore', describe(store)))
+  return { name, seed: checkSeed(`${where}.seed`, seed) }
+}

@@ -1,0 +1,42 @@
+// Activations: a word, or a function of a value.
+import { describe, message } from '../core/errors.js'
+import { checkNumber, checkWord } from '../core/options.js'
+import type { Value } from '../compiler/graph/value.js'
+import { elu as eluOp, leakyRelu as leakyReluOp, relu, sigmoid, tanh } from '../compiler/ops/unary.js'
+import { softmax } from '../compiler/ops/softmax.js'
+
+export type ActivationFunction = (x: Value) => Value
+export type ActivationName = 'linear' | 'relu' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softmax'
+export type Activation = ActivationName | ActivationFunction
+
+/**
+ * max(x, alpha·x) for 0 ≤ alpha ≤ 1.
+ *
+ * @param alpha - slope for x ≤ 0 (default 0.2, as in Keras' `activations.leaky_relu`; PyTorch 0.01)
+ */
+export function leakyRelu(alpha = 0.2): ActivationFunction {
+  checkNumber('leakyRelu', alpha, { min: 0 })
+  return (x) => leakyReluOp(x, alpha)
+}
+
+/**
+ * x where positive, else alpha·(eˣ − 1) (Clevert, Unterthiner, Hochreiter, 2015).
+ *
+ * @param alpha - ≥ 0 (default 1)
+ */
+export function elu(alpha = 1): ActivationFunction {
+  checkNumber('elu', alpha, { min: 0 })
+  return (x) => eluOp(x, alpha)
+}
+
+const named: Readonly<Record<ActivationName, ActivationFunction>> = {
+  linear: (x) => x, relu, leakyRelu: (x) => leakyReluOp(x, 0.2), elu: (x) => eluOp(x, 1), sigmoid, tanh, softmax,
+}
+
+/** What an option says: the function of a word, or the function itself. */
+export function activationFunction(where: string, given: Activation | undefined): ActivationFunction {
+  const value = given ?? 'linear'
+  if (typeof value === 'function') return value
+  if (typeof value !== 'string') throw new TypeError(message(where, 'an activation', describe(value)))
+  return named[checkWord(where, value, Object.keys(named) as ActivationName[])]
+}

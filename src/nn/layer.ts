@@ -1,0 +1,62 @@
+// What a layer is: a frozen function from values to values that declares parameters. It holds no memory and no weights.
+import { ShapeError } from '../core/errors.js'
+import { formatShape, sameShape, type Shape } from '../core/shape.js'
+import { currentScope, inScope, Value, type Init, type Scope } from '../compiler/graph/value.js'
+import type { Regularizer } from './regularizers.js'
+
+/** A layer: call it on a value to apply it. Called twice, it shares its weights. */
+export interface Layer {
+  (x: Value): Value
+  readonly kind: string
+  /** the name it was given; otherwise the model names it by its kind and place */
+  readonly layerName: string | null
+}
+
+/** What every layer may be given. */
+export interface LayerOptions {
+  /** its name: in keys of weights, in messages, in `summary` (default: kind + place) */
+  readonly name?: string
+  /** are its weights updated in training? (default true) */
+  readonly trainable?: boolean
+}
+
+export interface LayerContext {
+  /**
+   * A weight of this layer, as a value.
+   *
+   * @param name - unique within the layer: the end of its key
+   */
+  param(name: string, shape: Shape, init: Init, regularizer?: Regularizer): Value
+}
+
+/**
+ * Makes a layer of a kind from what it computes. Layers of one's own are made the same way.
+ *
+ * @param define - builds the output from the input, out of ops and other layers
+ */
+export function layer(kind: string, options: LayerOptions, define: (x: Value, context: LayerContext) => Value): Layer {
+  const params = new Map<string, Value>()
+  const scopes = new Map<Scope | null, Scope>()
+  const scopeIn = (parent: Scope | null): Scope => {
+    const known = scopes.get(parent)
+    if (known !== undefined) return known
+    const scope: Scope = { kind, name: options.name ?? null, parent }
+    scopes.set(parent, scope)
+    return scope
+  }
+  const context: LayerContext = {
+    param(name, shape, init, regularizer) {
+      const known = params.get(name)
+      if (known !== undefined) {
+        if (!sameShape(known.shape, shape)) throw new ShapeError(`${options.name ?? kind}: expected ${formatShape(known.shape)} for its '${name}', as where it was used before, got ${formatShape(shape)}`)
+        return known
+      }
+      const spec = { name, init, trainable: options.trainable !== false, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
+      const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
+      params.set(name, fresh)
+      return fresh
+    },
+  }
+  const call = (x: Value): Value => inScope(scopeIn(currentScope()), () => define(x, context))
+  return Object.freeze(Object.assign(call, { kind, layerName: options.name ?? null }))
+}

@@ -1,0 +1,47 @@
+// dense: the fully connected layer.
+import { checkCount, checkOptions } from '../../core/options.js'
+import { ShapeError } from '../../core/errors.js'
+import { formatShape } from '../../core/shape.js'
+import { add } from '../../compiler/ops/binary.js'
+import { matmul } from '../../compiler/ops/matmul.js'
+import { activationFunction, type Activation } from '../activations.js'
+import { initializer, type Initializer } from '../initializers.js'
+import { layer, type Layer, type LayerOptions } from '../layer.js'
+import type { Regularizer } from '../regularizers.js'
+
+export interface DenseOptions extends LayerOptions {
+  /** applied to the output (default 'linear') */
+  readonly activation?: Activation
+  /** is a bias added? (default true) */
+  readonly useBias?: boolean
+  /** first values of the kernel (default 'glorotUniform') */
+  readonly kernelInitializer?: Initializer
+  /** first values of the bias (default 'zeros') */
+  readonly biasInitializer?: Initializer
+  readonly kernelRegularizer?: Regularizer
+  readonly biasRegularizer?: Regularizer
+}
+
+/**
+ * activation(x·kernel + bias) over the last dimension, as Keras' `Dense` (PyTorch's `Linear` keeps its weight as [out, in]).
+ *
+ * @param units - outputs per sample, ≥ 1
+ * @returns a layer from [n, …, d] to [n, …, units], with weights `kernel` [d, units] and `bias` [units]
+ * @throws TypeError, RangeError for wrong options; ShapeError when the input's last dimension is not a number
+ * @example
+ * const model = sequential([dense(64, { activation: 'relu' }), dense(10)], { input: [784] })
+ */
+export function dense(units: number, options: DenseOptions = {}): Layer {
+  checkCount('dense: units', units)
+  checkOptions('dense', options, ['activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'name', 'trainable'])
+  const activate = activationFunction('dense: activation', options.activation)
+  const kernelInit = initializer('dense: kernelInitializer', options.kernelInitializer, 'glorotUniform')
+  const biasInit = initializer('dense: biasInitializer', options.biasInitializer, 'zeros')
+  return layer('dense', options, (x, { param }) => {
+    const fanIn = x.shape[x.shape.length - 1]
+    if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(`${options.name ?? 'dense'}: expected an input of [n, …, features], got ${formatShape(x.shape)}`)
+    const fans = { fanIn, fanOut: units }
+    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), options.kernelRegularizer))
+    return activate(options.useBias === false ? y : add(y, param('bias', [units], biasInit(fans), options.biasRegularizer)))
+  })
+}

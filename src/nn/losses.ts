@@ -1,0 +1,117 @@
+// Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
+import { ShapeError } from '../core/errors.js'
+import { checkOptions } from '../core/options.js'
+import { formatShape, type Shape } from '../core/shape.js'
+import { Value } from '../compiler/graph/value.js'
+import { add, div, logitXent, mul, sub } from '../compiler/ops/binary.js'
+import { sparseXent } from '../compiler/ops/loss.js'
+import { sum } from '../compiler/ops/reduce.js'
+import { expand, reshape } from '../compiler/ops/shapes.js'
+import { logSoftmax } from '../compiler/ops/softmax.js'
+import { abs, affine, clip, log, neg, square } from '../compiler/ops/unary.js'
+import type { Metric } from './metrics.js'
+import { perSampleMean } from './samples.js'
+
+/** What data labels may be: numbers for each output, or class numbers. */
+export type LabelKind = 'values' | 'classes'
+
+/**
+ * A loss for labels of type `Y`; it can be measured as a metric under the name `N` as well.
+ */
+export interface Loss<Y, N extends string = string> extends Metric<N> {
+  readonly kind: string
+  readonly labelKind: LabelKind
+  /** only for types: which labels it takes */
+  readonly labels?: (y: Y) => void
+  /** the loss of each sample [n] */
+  perSample(output: Value, y: Value): Value
+}
+
+/** Probabilities are kept this far from 0 and 1, as in Keras. */
+const EPSILON = 1e-7
+
+/** The input that labels for an output come through. */
+export function labelInput(name: string, output: Value, kind: LabelKind): Value {
+  if (kind === 'values') return new Value(output.shape, 'f32', { kind: 'input', spec: { name, data: 'f32', scale: 1, offset: 0, classes: null } })
+  const classes = output.shape[output.shape.length - 1]
+  if (output.shape.length < 2 || classes === undefined || classes === 'n') throw new ShapeError(`loss: expected an output of [n, …, classes] for class labels, got ${formatShape(output.shape)}`)
+  return new Value(output.shape.slice(0, -1), 'i32', { kind: 'input', spec: { name, data: 'i32', scale: 1, offset: 0, classes } })
+}
+
+/** What stands before an activation, where the output is one: softmax followed by cross-entropy is one loss on logits. */
+function logitsOf(output: Value, activation: 'softmax' | 'sigmoid', fromLogits: boolean): Value | null {
+  if (fromLogits) return output
+  return output.source.kind === 'node' && output.source.node.op.name === activation ? output.source.node.ins[0] ?? null : null
+}
+
+const lossOf = <Y, N extends string>(kind: N, labelKind: LabelKind, elementwise: (output: Value, y: Value) => Value): Loss<Y, N> => {
+  const perSample = (output: Value, y: Value): Value => perSampleMean(elementwise(output, y))
+  return { kind, name: kind, labelKind, perSample, build: perSample }
+}
+
+/** p / Σ p over the classes, within [1e-7, 1 − 1e-7]. */
+function normalized(p: Value): Value {
+  const rows: Shape = [...p.shape.slice(0, -1), 1]
+  return clip(div(p, expand(reshape(sum(p, -1), rows), p.shape)), EPSILON, 1 - EPSILON)
+}
+
+/** Typed arrays of class numbers, or plain ones. */
+export type Labels = Int32Array | Uint8Array | readonly number[]
+
+export interface CrossentropyOptions {
+  /** are the outputs logits? (default false; an output that is a softmax, or a sigmoid, is unwrapped by itself) */
+  readonly fromLogits?: boolean
+}
+
+/**
+ * Mean squared error, mean over the outputs of (y − t)².
+ */
+export const mse = (): Loss<NumericData, 'mse'> => lossOf('mse', 'values', (y, t) => square(sub(y, t)))
+
+/** Mean absolute error, mean over the outputs of |y − t|; its gradient at 0 is 0. */
+export const mae = (): Loss<NumericData, 'mae'> => lossOf('mae', 'values', (y, t) => abs(sub(y, t)))
+
+/**
+ * Cross-entropy of independent yes/no outputs: mean over them of −(t·log p + (1 − t)·log(1 − p)).
+ *
+ * @param options - `fromLogits` (default false)
+ */
+export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'binaryCrossentropy'> {
+  checkOptions('binaryCrossentropy', options, ['fromLogits'])
+  return lossOf('binaryCrossentropy', 'values', (output, t) => {
+    const logits = logitsOf(output, 'sigmoid', options.fromLogits === true)
+    if (logits !== null) return logitXent(logits, t)
+    const p = clip(output, EPSILON, 1 - EPSILON)
+    return neg(add(mul(t, log(p)), mul(affine(t, -1, 1), log(affine(p, -1, 1)))))
+  })
+}
+
+/**
+ * Cross-entropy of one class among several against a distribution (one-hot or soft): −Σ t·log p.
+ *
+ * @param options - `fromLogits` (default false)
+ */
+export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'categoricalCrossentropy'> {
+  checkOptions('categoricalCrossentropy', options, ['fromLogits'])
+  return lossOf('categoricalCrossentropy', 'values', (output, t) => {
+    const logits = logitsOf(output, 'softmax', options.fromLogits === true)
+    return neg(sum(mul(t, logits === null ? log(normalized(output)) : logSoftmax(logits)), -1))
+  })
+}
+
+/**
+ * Cross-entropy of one class among several against class numbers: −log p[label] (PyTorch's `cross_entropy` takes logits).
+ *
+ * @param options - `fromLogits` (default false)
+ */
+export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {}): Loss<Labels, 'sparseCategoricalCrossentropy'> {
+  checkOptions('sparseCategoricalCrossentropy', options, ['fromLogits'])
+  return lossOf('sparseCategoricalCrossentropy', 'classes', (output, labels) => {
+    // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
+    return sparseXent(logitsOf(output, 'softmax', options.fromLogits === true) ?? log(normalized(output)), labels)
+  })
+}
+
+/** Arrays of numbers as labels. */
+export type NumericData = Float32Array | Float64Array | Uint8Array | Int32Array | readonly number[] | readonly (readonly number[])[] | { readonly data: Float32Array | Float64Array | Uint8Array | Int32Array; readonly shape: readonly number[] }
+

@@ -1,0 +1,29 @@
+// Penalties on weights, added to the loss: Keras' formulas.
+import { checkNumber, checkOptions } from '../core/options.js'
+
+/** l1·Σ|w| + l2·Σw², with gradient l1·sign(w) + 2·l2·w. */
+export interface Regularizer { readonly l1: number; readonly l2: number }
+
+/**
+ * Penalty factor·Σ|w| (Keras' `L1`).
+ *
+ * @param factor - ≥ 0 (default 0.01)
+ */
+export const l1 = (factor = 0.01): Regularizer => ({ l1: checkNumber('l1', factor, { min: 0 }), l2: 0 })
+
+/**
+ * Penalty factor·Σw² (Keras' `L2`; PyTorch's weight_decay has half of it, ½·factor·Σw²).
+ *
+ * @param factor - ≥ 0 (default 0.01)
+ */
+export const l2 = (factor = 0.01): Regularizer => ({ l1: 0, l2: checkNumber('l2', factor, { min: 0 }) })
+
+/**
+ * Both penalties.
+ *
+ * @param options - `l1`, `l2`: factors ≥ 0 (default 0)
+ */
+export function l1l2(options: { readonly l1?: number; readonly l2?: number } = {}): Regularizer {
+  checkOptions('l1l2', options, ['l1', 'l2'])
+  return { l1: checkNumber('l1l2.l1', options.l1 ?? 0, { min: 0 }), l2: checkNumber('l1l2.l2', options.l2 ?? 0, { min: 0 }) }
+}

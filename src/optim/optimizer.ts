@@ -1,0 +1,48 @@
+// What an optimizer is: plain data that names an update kernel, its states and its scalars. The train floor lowers it to the `apply` program.
+import { message } from '../core/errors.js'
+import { checkNumber } from '../core/options.js'
+import type { Scalar } from '../core/scalar.js'
+import type { KernelName } from '../compiler/kernels.js'
+
+export type UpdateKernel = Extract<KernelName, 'f32_sgd' | 'f32_rmsprop' | 'f32_adam'>
+
+/** Clipping of gradients, before the update; at most one kind. */
+export interface Clipping { readonly kind: 'none' | 'value' | 'norm' | 'globalNorm'; readonly limit: number }
+
+export interface Optimizer {
+  readonly kind: string
+  readonly kernel: UpdateKernel
+  /** blocks as large as the gradients, that start at 0; by the kernel's field */
+  readonly states: readonly string[]
+  /** fields of the kernel that are computed in f64 each step and rounded once to f32 */
+  readonly scalars: Readonly<Record<string, Scalar>>
+  /** fields that never change, f32 */
+  readonly constants: Readonly<Record<string, number>>
+  /** fields that are integers, and states that are not kept (0) */
+  readonly flags: Readonly<Record<string, number>>
+  readonly clipping: Clipping
+  readonly learningRate: Scalar
+  /** decoupled weight decay: its rate, and ends of keys it leaves out */
+  readonly decay: { readonly rate: number; readonly exclude: readonly string[] }
+}
+
+export interface ClippingOptions {
+  /** gradients are kept within ± this */
+  readonly clipValue?: number
+  /** the gradient of each weight is scaled down to this L2 norm */
+  readonly clipNorm?: number
+  /** all gradients together are scaled down to this L2 norm */
+  readonly globalClipNorm?: number
+}
+
+export const CLIPPING = ['clipValue', 'clipNorm', 'globalClipNorm'] as const
+
+/** The clipping that options ask for; two kinds at once are refused, as in Keras. */
+export function clippingOf(where: string, options: ClippingOptions): Clipping {
+  const given = CLIPPING.filter((key) => options[key] !== undefined)
+  const key = given[0]
+  if (given.length > 1) throw new RangeError(message(where, 'at most one of clipValue, clipNorm, globalClipNorm', given.join(' and ')))
+  if (key === undefined) return { kind: 'none', limit: Infinity }
+  const limit = checkNumber(`${where}.${key}`, options[key], { above: 0 })
+  return { kind: key === 'clipValue' ? 'value' : key === 'clipNorm' ? 'norm' : 'globalNorm', limit }
+}

@@ -1,0 +1,35 @@
+// RMSprop.
+import { checkNumber, checkOptions } from '../core/options.js'
+import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
+import { rateOf, type LearningRate } from './schedules.js'
+
+export interface RmspropOptions extends ClippingOptions {
+  /** > 0, or a schedule (default 0.001) */
+  readonly learningRate?: LearningRate
+  /** decay of the mean square, 0 ≤ rho < 1 (default 0.9) */
+  readonly rho?: number
+  /** 0 ≤ momentum < 1 (default 0) */
+  readonly momentum?: number
+  /** > 0, added under the root (default 1e-7) */
+  readonly epsilon?: number
+  /** divide by an estimate of the variance instead of the mean square (default false) */
+  readonly centered?: boolean
+}
+
+/**
+ * v = rho·v + (1 − rho)·g²; w −= rate·g / √(v + epsilon): Keras' `RMSprop` (Hinton, Coursera lecture 6e, 2012; PyTorch adds its epsilon
+ * outside the root, 1e-8, and has rho 0.99).
+ */
+export function rmsprop(options: RmspropOptions = {}): Optimizer {
+  checkOptions('rmsprop', options, ['learningRate', 'rho', 'momentum', 'epsilon', 'centered', ...CLIPPING])
+  const rho = checkNumber('rmsprop.rho', options.rho ?? 0.9, { min: 0, below: 1 })
+  const momentum = checkNumber('rmsprop.momentum', options.momentum ?? 0, { min: 0, below: 1 })
+  const centered = options.centered === true
+  const rate = rateOf('rmsprop', options.learningRate ?? 0.001)
+  return {
+    kind: 'rmsprop', kernel: 'f32_rmsprop', states: ['v', ...(centered ? ['a'] : []), ...(momentum > 0 ? ['m'] : [])], scalars: { rate },
+    constants: { rho, oneMinusRho: 1 - rho, momentum, epsilon: checkNumber('rmsprop.epsilon', options.epsilon ?? 1e-7, { above: 0 }) },
+    flags: { ...(centered ? {} : { a: 0 }), ...(momentum > 0 ? {} : { m: 0 }) },
+    clipping: clippingOf('rmsprop', options), learningRate: rate, decay: { rate: 0, exclude: [] },
+  }
+}

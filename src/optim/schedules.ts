@@ -1,0 +1,107 @@
+// Learning rates as functions of the step (updates completed, from 0), as expressions: see core/scalar.ts.
+import { checkCount, checkNumber, checkOptions } from '../core/options.js'
+import type { Scalar } from '../core/scalar.js'
+
+/** A learning rate that changes from step to step. */
+export interface Schedule { readonly rate: Scalar }
+
+/** A rate that stays, or a schedule. */
+export type LearningRate = number | Schedule
+
+export interface WarmupOptions {
+  /** steps in which the rate rises linearly from `warmupFrom` to its start; the schedule begins after them (default 0) */
+  readonly warmup?: number
+  /** the rate at step 0 of the warm-up (default 0) */
+  readonly warmupFrom?: number
+}
+
+const WARMUP = ['warmup', 'warmupFrom']
+const rateRule = { above: 0 } as const
+
+/** Puts a linear rise in front: rate(step) for step < warmup, then the schedule, counted from there. */
+function warmed(where: string, start: number, options: WarmupOptions, schedule: (step: Scalar) => Scalar): Schedule {
+  const warmup = checkNumber(`${where}.warmup`, options.warmup ?? 0, { integer: true, min: 0 })
+  const from = checkNumber(`${where}.warmupFrom`, options.warmupFrom ?? 0, { min: 0 })
+  if (warmup === 0) return { rate: schedule('step') }
+  const rising: Scalar = ['add', from, ['mul', start - from, ['div', 'step', warmup]]]
+  return { rate: ['ifLess', 'step', warmup, rising, schedule(['sub', 'step', warmup])] }
+}
+
+/**
+ * A constant rate.
+ *
+ * @param rate - > 0
+ */
+export function constantSchedule(rate: number, options: WarmupOptions = {}): Schedule {
+  checkNumber('constantSchedule: rate', rate, rateRule)
+  checkOptions('constantSchedule', options, WARMUP)
+  return warmed('constantSchedule', rate, options, () => rate)
+}
+
+export interface StepDecayOptions extends WarmupOptions {
+  /** steps between two drops */
+  readonly every: number
+  /** what the rate is multiplied by at each drop (default 0.1) */
+  readonly factor?: number
+}
+
+/**
+ * rate·factor^⌊step / every⌋.
+ *
+ * @param rate - at the start, > 0
+ */
+export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
+  checkNumber('stepDecay: rate', rate, rateRule)
+  checkOptions('stepDecay', options, ['every', 'factor', ...WARMUP])
+  const every = checkCount('stepDecay.every', options.every)
+  const factor = checkNumber('stepDecay.factor', options.factor ?? 0.1, rateRule)
+  return warmed('stepDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['floor', ['div', step, every]]]])
+}
+
+export interface ExponentialDecayOptions extends WarmupOptions {
+  /** steps in which the rate falls by `factor` */
+  readonly steps: number
+  /** > 0 */
+  readonly factor: number
+}
+
+/**
+ * rate·factor^(step / steps), Keras' `ExponentialDecay`.
+ *
+ * @param rate - at the start, > 0
+ */
+export function exponentialDecay(rate: number, options: ExponentialDecayOptions): Schedule {
+  checkNumber('exponentialDecay: rate', rate, rateRule)
+  checkOptions('exponentialDecay', options, ['steps', 'factor', ...WARMUP])
+  const steps = checkCount('exponentialDecay.steps', options.steps)
+  const factor = checkNumber('exponentialDecay.factor', options.factor, rateRule)
+  return warmed('exponentialDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['div', step, steps]]])
+}
+
+export interface CosineDecayOptions extends WarmupOptions {
+  /** steps until the lowest rate, which then stays */
+  readonly steps: number
+  /** the lowest rate, as a part of the start (default 0) */
+  readonly floor?: number
+}
+
+/**
+ * rate·((1 − floor)·½(1 + cos(π·min(step, steps) / steps)) + floor), Keras' `CosineDecay` (Loshchilov, Hutter: SGDR, 2017).
+ *
+ * @param rate - at the start, > 0
+ */
+export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule {
+  checkNumber('cosineDecay: rate', rate, rateRule)
+  checkOptions('cosineDecay', options, ['steps', 'floor', ...WARMUP])
+  const steps = checkCount('cosineDecay.steps', options.steps)
+  const floor = checkNumber('cosineDecay.floor', options.floor ?? 0, { min: 0, max: 1 })
+  return warmed('cosineDecay', rate, options, (step) => {
+    const wave: Scalar = ['mul', 0.5, ['add', 1, ['cos', ['mul', Math.PI, ['div', ['min', step, steps], steps]]]]]
+    return ['mul', rate, ['add', ['mul', 1 - floor, wave], floor]]
+  })
+}
+
+/** The expression of a learning rate, times the factor that callbacks may set. */
+export function rateOf(where: string, given: LearningRate): Scalar {
+  return ['mul', typeof given === 'number' ? checkNumber(`${where}.learningRate`, given, rateRule) : given.rate, 'scale']
+}

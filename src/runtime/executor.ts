@@ -1,0 +1,205 @@
+// The executor: a program linked to a store. Linking writes its descriptors with addresses, binding patches the words that depend on n,
+// a run calls the kernels in order.
+import { EquigradError } from '../core/errors.js'
+import { randomKey } from '../core/random.js'
+import { dtypeBytes, elements, isBatched } from '../core/shape.js'
+import { sizeAt, type Affine, type Buffer, type Program, type View, type Word } from '../compiler/program.js'
+import type { Kernel } from './binary.js'
+import type { Block, Store } from './store.js'
+
+const round = (bytes: number): number => Math.ceil(bytes / 64) * 64
+
+export interface LinkOptions {
+  /** the model's seed: random streams of the program get their keys from it */
+  readonly seed: number
+  /** addresses of the gradient block, the sums and the optimizer's states */
+  readonly grad?: number
+  readonly sum?: number
+  readonly state?: (name: string) => number
+}
+
+export class Executor {
+  readonly program: Program
+  readonly #store: Store
+  readonly #options: LinkOptions
+  /** descriptors, constants, tables, slots and kept results */
+  readonly #block: Block
+  /** addresses of buffers in #block, by id */
+  readonly #own = new Map<number, number>()
+  readonly #external = new Map<string, number>()
+  readonly #kernels: readonly Kernel[]
+  readonly #descriptors: Int32Array
+  readonly #tiles: Int32Array
+  /** words that hold addresses, and words and tile counts that depend on n */
+  readonly #addressWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
+  readonly #affineWords: { readonly at: number; readonly size: Affine }[] = []
+  readonly #affineTiles: { readonly call: number; readonly size: Affine }[] = []
+  readonly #slots = new Map<string, number>()
+  #generation = -1
+  #version = -1
+  #n = -1
+  #linked = false
+
+  constructor(program: Program, store: Store, options: LinkOptions) {
+    this.program = program
+    this.#store = store
+    this.#options = options
+    let bytes = 0
+    const take = (size: number): number => { const at = bytes; bytes += round(size); return at }
+    const places = new Map<number, number>()
+    for (const b of program.buffers) {
+      if (b.region === 'constant' || b.region === 'slot') places.set(b.id, take(sizeAt(b.bytes, program.capacity)))
+      if (b.region === 'table') places.set(b.id, take((b.words?.length ?? 0) * 4))
+    }
+    const keep = take(program.sizes.keep)
+    const descriptors = program.calls.map((call) => take(call.words.length * 4))
+    this.#block = store.alloc(bytes)
+    store.bytes.fill(0, this.#block.address, this.#block.address + this.#block.bytes)
+    for (const b of program.buffers) {
+      const place = places.get(b.id)
+      if (place !== undefined) this.#own.set(b.id, this.#block.address + place)
+      if (b.region === 'keep') this.#own.set(b.id, this.#block.address + keep + b.offset)
+    }
+    this.#kernels = program.calls.map((call) => store.kernels[call.kernel])
+    this.#descriptors = Int32Array.from(descriptors, (at) => this.#block.address + at)
+    this.#tiles = Int32Array.from(program.calls, (call) => sizeAt(call.tiles, program.capacity))
+    this.#writeWords()
+  }
+
+  /** Constants, tables and descriptors: all words that never change, and lists of those that do. */
+  #writeWords(): void {
+    const view = this.#store.view
+    const word = (at: number, w: Word): void => {
+      if (typeof w === 'number') view.setUint32(at, w, true)
+      else if ('f32' in w) view.setFloat32(at, w.f32, true)
+      else if ('buffer' in w) {
+        const buffer = this.program.buffers[w.buffer]
+        if (buffer !== undefined) this.#addressWords.push({ at, buffer, offset: w.offset })
+      } else this.#affineWords.push({ at, size: w })
+    }
+    for (const b of this.program.buffers) {
+      const at = this.#own.get(b.id)
+      if (at === undefined) continue
+      if (b.region === 'table') b.words?.forEach((w, i) => word(at + i * 4, w))
+      if (b.region === 'constant') b.data?.forEach((x, i) => {
+        if (b.dtype === 'f32') view.setFloat32(at + i * 4, x, true)
+        else if (b.dtype === 'f64') view.setFloat64(at + i * 8, x, true)
+        else if (b.dtype === 'i32') view.setInt32(at + i * 4, x, true)
+        else view.setUint8(at + i, x)
+      })
+      if (b.region === 'slot' && b.key !== undefined) {
+        this.#slots.set(b.key, at)
+        if (b.key.startsWith('key:')) {
+          const [purpose = '', ...name] = b.key.slice(4).split('/')
+          this.#store.u32(at, 2).set(randomKey(this.#options.seed, purpose, name.join('/')))
+        }
+      }
+    }
+    this.program.calls.forEach((call, c) => {
+      call.words.forEach((w, i) => word((this.#descriptors[c] ?? 0) + i * 4, w))
+      if (typeof call.tiles !== 'number') this.#affineTiles.push({ call: c, size: call.tiles })
+    })
+  }
+
+  /** The address of a buffer now. */
+  #address(b: Buffer): number {
+    const own = this.#own.get(b.id)
+    if (own !== undefined) return own
+    const key = b.key ?? ''
+    switch (b.region) {
+      case 'arena': return this.#store.arena.address + b.offset
+      case 'param': return this.#store.param(key).address
+      case 'external': return this.#external.get(key) ?? 0
+      case 'grad': return this.#given(this.#options.grad, 'a gradient block') + b.offset
+      case 'sum': return this.#given(this.#options.sum, 'sums') + b.offset
+      case 'state': return this.#given(this.#options.state?.(key), `a state '${key}'`)
+      case 'constant': case 'table': case 'slot': case 'keep': throw new EquigradError(`executor: buffer ${b.id} has no place`)
+    }
+  }
+
+  #given(address: number | undefined, what: string): number {
+    if (address === undefined) throw new EquigradError(`executor: the program needs ${what}, none was given`)
+    return address
+  }
+
+  /** Reserves what the program needs and, if addresses have changed, writes them anew. */
+  prepare(): void {
+    this.#store.reserveArena(this.program.sizes.arena)
+    if (this.#linked && this.#generation === this.#store.arenaGeneration) return
+    const view = this.#store.view
+    for (const { at, buffer, offset } of this.#addressWords) view.setUint32(at, this.#address(buffer) + offset, true)
+    this.#generation = this.#store.arenaGeneration
+    this.#linked = true
+  }
+
+  /** Binds an external input to where its rows are. */
+  bindExternal(name: string, address: number): void {
+    if (this.#external.get(name) === address) return
+    this.#external.set(name, address)
+    this.#linked = false
+  }
+
+  /** Sets the number of samples of the next runs. */
+  bind(n: number): void {
+    if (n === this.#n) return
+    if (!(Number.isInteger(n) && n >= 0 && n <= this.program.capacity)) throw new RangeError(`executor: expected 0 to ${this.program.capacity} samples, got ${n}`)
+    const view = this.#store.view
+    for (const { at, size } of this.#affineWords) view.setUint32(at, sizeAt(size, n), true)
+    for (const { call, size } of this.#affineTiles) this.#tiles[call] = sizeAt(size, n)
+    this.#n = n
+  }
+
+  /** Has the program a slot of this name? */
+  hasSlot(name: string): boolean { return this.#slots.has(name) }
+
+  #slot(name: string): number { return this.#given(this.#slots.get(name), `a slot '${name}'`) }
+  setF32(name: string, value: number): void { this.#store.view.setFloat32(this.#slot(name), value, true) }
+  setU32(name: string, value: number): void { this.#store.view.setUint32(this.#slot(name), value, true) }
+
+  /** Runs all calls for the bound number of samples; those of the prologue only if the weights have changed since. */
+  run(): void {
+    this.prepare()
+    const first = this.#version === this.#store.version ? this.program.prologue : 0
+    const { scratch } = this.#store
+    for (let i = first; i < this.#kernels.length; i++) this.runTiles(i, 0, this.#tiles[i] ?? 0, scratch)
+    this.#version = this.#store.version
+  }
+
+  /** Runs tiles [begin, end) of one call: how lanes, and the tests of tiles, divide a run. Call `prepare` and `bind` first. */
+  runTiles(call: number, begin: number, end: number, scratch = this.#store.scratch): void {
+    this.#kernels[call]?.(this.#descriptors[call] ?? 0, scratch, begin, end)
+  }
+
+  /** Tiles of a call for the bound number of samples. */
+  tiles(call: number): number { return this.#tiles[call] ?? 0 }
+
+  /** Where an input or output lies now. Call `prepare` first. */
+  addressOf(v: View): number {
+    const b = this.program.buffers[v.buffer]
+    if (b === undefined) throw new EquigradError('executor: no such buffer')
+    return this.#address(b) + v.offset
+  }
+
+  input(name: string): number { return this.addressOf(this.#view(this.program.inputs[name], name)) }
+  output(name: string): number { return this.addressOf(this.#view(this.program.outputs[name], name)) }
+
+  #view(v: View | undefined, name: string): View {
+    if (v === undefined) throw new EquigradError(`executor: the program has no '${name}'`)
+    return v
+  }
+
+  /** A copy of an f32 output, `n` samples of it where it has samples. */
+  copyF32(name: string): Float32Array<ArrayBuffer> {
+    const v = this.#view(this.program.outputs[name], name)
+    return this.#store.f32(this.addressOf(v), elements(v.shape) * (isBatched(v.shape) ? this.#n : 1)).slice()
+  }
+
+  /** Bytes of an output for the bound number of samples. */
+  outputBytes(name: string): number {
+    const v = this.#view(this.program.outputs[name], name)
+    return elements(v.shape) * dtypeBytes[v.dtype] * (isBatched(v.shape) ? this.#n : 1)
+  }
+
+  /** Gives the program's own memory back. */
+  release(): void { this.#store.free(this.#block) }
+}

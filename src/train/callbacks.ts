@@ -1,0 +1,119 @@
+// Callbacks: what a caller wants to know or decide while `fit` runs.
+import { checkNumber, checkOptions, checkWord } from '../core/options.js'
+import { describe, message } from '../core/errors.js'
+
+/** Scores by name; those of an output of several are records themselves. */
+export interface ScoreRecord { readonly [name: string]: number | ScoreRecord }
+
+/** What callbacks are told, and what they may do. */
+export interface FitEvent {
+  /** epoch, from 0, counted over all calls of fit */
+  readonly epoch: number
+  /** epochs that this call runs, and the first of them */
+  readonly epochs: number
+  readonly firstEpoch: number
+  /** updates completed */
+  readonly step: number
+  /** batches of this epoch completed, and how many there are (null for a stream) */
+  readonly batch: number
+  readonly batches: number | null
+  /** samples of this epoch seen, and how many there are (null for a stream) */
+  readonly samples: number
+  readonly totalSamples: number | null
+  /** means over this epoch so far */
+  readonly scores: ScoreRecord
+  /** scores on the validation data, at the end of an epoch that has some */
+  readonly validation: ScoreRecord | null
+  readonly learningRate: number
+  /** Ends training after this step, or epoch. `fit` resolves; `history.stopped` gives the reason. */
+  stop(reason?: string): void
+  /** Multiplies the learning rate of the steps to come by a factor (1 as at the start). */
+  scaleLearningRate(factor: number): void
+  /** Keeps a copy of the weights as they are now; `restore` brings back the last one. */
+  keep(): void
+  restore(): void
+}
+
+/** Hooks, all optional; those that return a promise are waited for. Scores of batches are made only when `onBatchEnd` is there. */
+export interface Callback {
+  onTrainBegin?(event: FitEvent): void | Promise<void>
+  onEpochBegin?(event: FitEvent): void | Promise<void>
+  onBatchEnd?(event: FitEvent): void | Promise<void>
+  onEpochEnd?(event: FitEvent): void | Promise<void>
+  onTrainEnd?(event: FitEvent): void | Promise<void>
+}
+
+export interface EarlyStoppingOptions {
+  /** which score: `'validation.loss'`, `'loss'`, `'validation.accuracy'`, … (default 'validation.loss') */
+  readonly monitor?: string
+  /** epochs without improvement after which training ends (default 0, as in Keras) */
+  readonly patience?: number
+  /** what counts as an improvement, ≥ 0 (default 0) */
+  readonly minDelta?: number
+  /** is less or more better? (default 'min' for losses and errors, 'max' for what is named accuracy) */
+  readonly mode?: 'min' | 'max'
+  /** bring back the weights of the best epoch at the end (default true; Keras false) */
+  readonly restoreBest?: boolean
+}
+
+/**
+ * Ends training when a score no longer improves (Keras' `EarlyStopping`).
+ *
+ * @example
+ * await model.fit(x, y, { epochs: 100, validationSplit: 0.1, callbacks: [earlyStopping({ patience: 5 })] })
+ */
+export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
+  checkOptions('earlyStopping', options, ['monitor', 'patience', 'minDelta', 'mode', 'restoreBest'])
+  const monitor = options.monitor ?? 'validation.loss'
+  const patience = checkNumber('earlyStopping.patience', options.patience ?? 0, { integer: true, min: 0 })
+  const minDelta = checkNumber('earlyStopping.minDelta', options.minDelta ?? 0, { min: 0 })
+  const mode = checkWord('earlyStopping.mode', options.mode ?? (/accuracy/i.test(monitor) ? 'max' : 'min'), ['min', 'max'])
+  const restoreBest = options.restoreBest !== false
+  let best = 0
+  let waited = 0
+  let any = false
+  return {
+    onTrainBegin() { waited = 0; any = false },
+    onEpochEnd(event) {
+      const score = scoreNamed(event, monitor)
+      if (!any || (mode === 'min' ? score < best - minDelta : score > best + minDelta)) {
+        any = true
+        best = score
+        waited = 0
+        if (restoreBest) event.keep()
+      } else if (++waited > patience || (patience === 0 && waited > 0)) event.stop('earlyStopping')
+    },
+    onTrainEnd(event) { if (restoreBest && any) event.restore() },
+  }
+}
+
+function scoreNamed(event: FitEvent, monitor: string): number {
+  const [head = '', ...rest] = monitor.split('.')
+  let at: number | ScoreRecord | undefined | null = head === 'validation' ? event.validation : event.scores[head]
+  for (const key of rest) at = typeof at === 'object' && at !== null ? at[key] : undefined
+  if (typeof at !== 'number') {
+    throw new RangeError(message('earlyStopping.monitor', `one of ${[...Object.keys(event.scores), ...Object.keys(event.validation ?? {}).map((k) => `validation.${k}`)].join(', ')}`, describe(monitor),
+      event.validation === null ? 'Without validationData or validationSplit there are no validation scores.' : ''))
+  }
+  return at
+}
+
+/**
+ * Calls a function with one line of text an epoch.
+ *
+ * @param write - where lines go (default: the console)
+ * @example
+ * await model.fit(x, y, { callbacks: [progress()] })
+ */
+export function progress(write: (line: string) => void = (line) => { console.log(line) }): Callback {
+  return {
+    onEpochEnd(event) {
+      const scores = [...flatten('', event.scores), ...flatten('validation ', event.validation ?? {})].map(([name, value]) => `${name} ${value.toFixed(4)}`)
+      write(`epoch ${event.epoch + 1}/${event.firstEpoch + event.epochs}  ${scores.join('  ')}`)
+    },
+  }
+}
+
+function flatten(prefix: string, scores: ScoreRecord): readonly (readonly [string, number])[] {
+  return Object.entries(scores).flatMap(([name, value]): readonly (readonly [string, number])[] => (typeof value === 'number' ? [[`${prefix}${name}`, value]] : flatten(`${prefix}${name}.`, value)))
+}

@@ -1,0 +1,72 @@
+// A recipe: all that training needs, as plain data. The model's graph with the loss and the metrics of each sample, and the optimizer.
+import { EquigradError, message } from '../core/errors.js'
+import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
+import { inScope, Value } from '../compiler/graph/value.js'
+import { ops } from '../compiler/ops/index.js'
+import { add } from '../compiler/ops/binary.js'
+import { affine } from '../compiler/ops/unary.js'
+import { labelInput, type Loss } from '../nn/losses.js'
+import type { Metric } from '../nn/metrics.js'
+import type { Optimizer } from '../optim/optimizer.js'
+
+/** What is measured at an output: 'loss' and metrics, by the names of the graph's outputs. */
+export interface Measured { readonly output: string; readonly name: string; readonly value: string }
+
+export interface Recipe {
+  /** outputs of the model, `loss` (the objective of each sample) and each measured value */
+  readonly graph: Graph
+  /** names of the inputs that labels come through, by output */
+  readonly labels: Readonly<Record<string, string>>
+  readonly measured: readonly Measured[]
+  readonly optimizer: Optimizer
+  readonly shards: number
+  /** layers, or keys of weights, that are not trained */
+  readonly frozen: readonly string[]
+}
+
+export interface Objective {
+  readonly losses: Readonly<Record<string, Loss<never>>>
+  readonly metrics: Readonly<Record<string, readonly Metric<string>[]>>
+  readonly weights: Readonly<Record<string, number>>
+}
+
+const identity = { path: (): string => '', key: (): string => { throw new EquigradError('recipe: a parameter without a key') } }
+
+/** Writes loss and metrics behind a model's outputs. */
+export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'graph' | 'labels' | 'measured'> {
+  const outputs = fromGraph(model, (name) => ops.get(name))
+  const labels: Record<string, string> = {}
+  const measured: Measured[] = []
+  const all: Record<string, Value> = { ...outputs }
+  let total: Value | undefined
+  for (const [name, loss] of Object.entries(objective.losses)) {
+    const output = outputs[name]
+    if (output === undefined) throw new TypeError(message('compile: loss', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
+    const labelName = `labels:${name}`
+    labels[name] = labelName
+    const y = labelInput(labelName, output, loss.labelKind)
+    const perSample = inScope(null, () => loss.perSample(output, y), `loss:${name}`)
+    all[`loss:${name}`] = perSample
+    measured.push({ output: name, name: 'loss', value: `loss:${name}` })
+    const weight = objective.weights[name] ?? 1
+    const weighted = weight === 1 ? perSample : affine(perSample, weight, 0)
+    total = total === undefined ? weighted : add(total, weighted)
+    for (const metric of objective.metrics[name] ?? []) {
+      const value = `metric:${name}:${metric.name}`
+      if (all[value] !== undefined || metric.name === 'loss') throw new TypeError(message('compile: metrics', 'metrics with names of their own', `two called '${metric.name}'`, 'Give one a `name`.'))
+      all[value] = inScope(null, () => metric.build(output, y), `metric:${metric.name}`)
+      measured.push({ output: name, name: metric.name, value })
+    }
+  }
+  if (total === undefined) throw new TypeError(message('compile: loss', 'a loss', 'none'))
+  all['loss'] = total
+  return { graph: toGraph(all, identity), labels, measured }
+}
+
+/** A trainable parameter of a recipe. */
+export type TrainedParam = Extract<GraphValue, { role: 'param' }>
+
+/** Parameters that a recipe trains: those that are trainable and whose key or layer is not frozen. */
+export function trainedParams(recipe: Recipe): readonly TrainedParam[] {
+  return recipe.graph.values.flatMap((v) => (v.role === 'param' && v.spec.trainable && !recipe.frozen.some((f) => v.key === f || v.key.startsWith(`${f}.`) || v.key.endsWith(`/${f}`) || v.key.includes(`/${f}.`)) ? [v] : []))
+}

@@ -1,0 +1,353 @@
+// A trainer runs steps: `grad` over each shard, `combine`, `apply`. It owns the gradient block, the sums and the optimizer's states.
+import { EquigradError } from '../core/errors.js'
+import { evaluate, type ScalarVariables } from '../core/scalar.js'
+import type { DType } from '../core/shape.js'
+import { ELEMENTS } from '../compiler/kernels.js'
+import { fromGraph } from '../compiler/graph/graph.js'
+import { constant, scalar, Value } from '../compiler/graph/value.js'
+import { ops } from '../compiler/ops/index.js'
+import { mul } from '../compiler/ops/binary.js'
+import { total } from '../compiler/ops/metric.js'
+import { expand } from '../compiler/ops/shapes.js'
+import { abs, square } from '../compiler/ops/unary.js'
+import { fuse } from '../compiler/passes/fuse.js'
+import { gradients } from '../compiler/passes/gradients.js'
+import { lower } from '../compiler/passes/lower.js'
+import { planMemory } from '../compiler/passes/plan.js'
+import { specialise, type Mode } from '../compiler/passes/specialise.js'
+import { verify } from '../compiler/passes/verify.js'
+import type { Program } from '../compiler/program.js'
+import { topological } from '../compiler/graph/value.js'
+import { readInputs } from '../model/model.js'
+import { Executor } from '../runtime/executor.js'
+import type { Block, Store } from '../runtime/store.js'
+import { applyProgram, layoutOf, type Layout } from './apply.js'
+import { trainedParams, type Recipe } from './recipe.js'
+
+/** Where the rows of a training are: addresses of whole data sets in the store, by input, and their element types. */
+export interface Sources {
+  readonly addresses: ReadonlyMap<string, number>
+  readonly dtypes: ReadonlyMap<string, DType>
+}
+
+/** The rows of one batch: which row of the sources each is, and each sample's index in the data, which random streams count by. */
+export interface Batch { readonly rows: Int32Array; readonly samples: Int32Array }
+
+/** Sums over samples, by the recipe's `measured` order, and how many samples they are over. */
+export interface Sums { readonly values: Float64Array; readonly rows: number }
+
+/** What one shard of a step contributes: bytes that can travel. */
+export interface ShardResult {
+  readonly shard: number
+  readonly rows: number
+  /** the flat gradient block */
+  readonly grad: Float32Array
+  /** loss first, then what is measured */
+  readonly sums: Float64Array
+}
+
+/** Counters that a training goes on from. */
+export interface Progress {
+  /** updates completed */
+  readonly step: number
+  readonly epoch: number
+}
+
+/** the input that sample weights come through */
+export const WEIGHT = 'weight:'
+const ROW = new Value(['n'], 'i32', { kind: 'input', spec: { name: '$row', data: 'i32', scale: 1, offset: 0, classes: null } })
+const weightInput = (): Value => new Value(['n'], 'f32', { kind: 'input', spec: { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null } })
+
+/** Rows of shard `s` of `shards` of `n` rows: ⌊s·n/S⌋ to ⌊(s+1)·n/S⌋. */
+export const shardRange = (n: number, s: number, shards: number): readonly [number, number] => [Math.floor((s * n) / shards), Math.floor(((s + 1) * n) / shards)]
+
+/** Rows that the largest shard of `n` rows can have. */
+export const shardCapacity = (n: number, shards: number): number => Math.ceil(n / shards)
+
+export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType>; readonly capacity: number; readonly fusion?: boolean }
+
+/** The graph of a recipe, for a mode, with data of given types. */
+function modeValues(recipe: Recipe, mode: Mode): Readonly<Record<string, Value>> {
+  const values = fromGraph(recipe.graph, (name) => ops.get(name))
+  const names = Object.keys(values)
+  const chosen = specialise(Object.values(values), mode)
+  return Object.fromEntries(names.flatMap((name, i) => { const v = chosen[i]; return v === undefined ? [] : [[name, v]] }))
+}
+
+const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Value => {
+  const v = values[name]
+  if (v === undefined) throw new EquigradError(`recipe: no value '${name}'`)
+  return v
+}
+
+/**
+ * The program of one shard: writes the sums of its gradients into the gradient block, and its sums of losses and metrics.
+ */
+export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, capacity, fusion = true }: ProgramOptions): Program {
+  const values = modeValues(recipe, 'train')
+  const loss = valueNamed(values, 'loss')
+  const weight = weighted ? weightInput() : null
+  // The objective of a batch is Σ loss·weight / divisor: the seed of a sample is weight / divisor.
+  const share = expand(scalar('inverseDivisor'), loss.shape)
+  const params = [...new Set(topological([loss]).flatMap((node) => node.ins))].filter((v) => v.source.kind === 'param')
+  const byKey = new Map(params.map((v) => [v.source.kind === 'param' ? v.source.key : '', v]))
+  // Gradients are asked for from the last layer to the first, as the backward pass makes them: what it needs can go early.
+  const wanted = [...layout.segments].reverse()
+  const leaves = wanted.map(({ key }) => byKey.get(key) ?? null)
+  const found = gradients([{ y: loss, dy: weight === null ? share : mul(weight, share) }], leaves.flatMap((v) => (v === null ? [] : [v])))
+  const fetches: Record<string, Value> = {}
+  const place: Record<string, { region: 'grad' | 'sum'; offset: number }> = {}
+  const sum = (name: string, v: Value, w: Value | null): void => {
+    place[name] = { region: 'sum', offset: Object.keys(place).length * 8 }
+    fetches[name] = w === null ? total(v) : total(v, w)
+  }
+  sum('loss', loss, weight)
+  for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
+  let at = 0
+  wanted.forEach(({ key, offset, length }, i) => {
+    const g = leaves[i] === null ? null : found[at++] ?? null
+    fetches[`grad:${key}`] = g ?? expand(constant([], 'f32', [0]), [length])
+    place[`grad:${key}`] = { region: 'grad', offset }
+  })
+  const names = Object.keys(fetches)
+  const read = readInputs(Object.values(fetches), dtypes, ROW)
+  const ready = fusion ? fuse(read) : read
+  const chosen = Object.fromEntries(names.flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
+  return verify(planMemory(lower({ capacity, fetches: chosen, place, external: (name) => !name.startsWith('$') })))
+}
+
+/** The penalties of a recipe's weights: their factor, and what it multiplies, |w| or w². */
+function penalties(values: Readonly<Record<string, Value>>, recipe: Recipe): readonly { readonly penalty: string; readonly value: Value }[] {
+  const trained = new Set(trainedParams(recipe).map(({ key }) => key))
+  const leaves = new Set(topological(Object.values(values)).flatMap((node) => node.ins))
+  return [...leaves].flatMap((v) => {
+    if (v.source.kind !== 'param' || v.source.key === null || !trained.has(v.source.key)) return []
+    const { key, spec } = v.source
+    return [...(spec.l1 > 0 ? [{ penalty: `l1:${key}`, value: abs(v) }] : []), ...(spec.l2 > 0 ? [{ penalty: `l2:${key}`, value: square(v) }] : [])]
+  })
+}
+
+/** The penalty that an evaluation's fetched terms amount to. */
+export const penaltyOf = (recipe: Recipe, term: (name: string) => number): number => trainedParams(recipe).reduce((sum, { key, spec }) =>
+  sum + (spec.l1 > 0 ? spec.l1 * term(`l1:${key}`) : 0) + (spec.l2 > 0 ? spec.l2 * term(`l2:${key}`) : 0), 0)
+
+/** The program that measures without training: sums of loss and metrics, and of the penalties' terms, in prediction's mode. */
+export function evaluateProgram(recipe: Recipe, { weighted, dtypes, capacity }: ProgramOptions): Program {
+  const values = modeValues(recipe, 'predict')
+  const weight = weighted ? weightInput() : null
+  const fetches: Record<string, Value> = {}
+  const sum = (name: string, v: Value, w: Value | null): void => { fetches[name] = w === null ? total(v) : total(v, w) }
+  sum('loss', valueNamed(values, 'loss'), weight)
+  for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
+  for (const { value, penalty } of penalties(values, recipe)) fetches[penalty] = total(value)
+  const ready = fuse(readInputs(Object.values(fetches), dtypes, null))
+  const chosen = Object.fromEntries(Object.keys(fetches).flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
+  return verify(planMemory(lower({ capacity, fetches: chosen, prologue: true })))
+}
+
+export class Trainer {
+  readonly recipe: Recipe
+  readonly layout: Layout
+  readonly #store: Store
+  readonly #seed: number
+  /** the gradient of the whole step, and its sums */
+  readonly #grad: Block
+  readonly #sums: Block
+  /** those of one shard; the same blocks when there is one shard */
+  readonly #shardGrad: Block
+  readonly #shardSums: Block
+  readonly #states: ReadonlyMap<string, Block>
+  readonly #apply: Executor
+  readonly #programs = new Map<string, Executor>()
+  /** sums: the objective, then what is measured */
+  readonly sumCount: number
+  step = 0
+  epoch = 0
+  /** factor of the learning rate, which callbacks set */
+  scale = 1
+
+  constructor(recipe: Recipe, store: Store, seed: number) {
+    this.recipe = recipe
+    this.#store = store
+    this.#seed = seed
+    this.layout = layoutOf(trainedParams(recipe), recipe.optimizer)
+    this.sumCount = 1 + recipe.measured.length
+    const block = (bytes: number): Block => {
+      const b = store.alloc(bytes)
+      store.bytes.fill(0, b.address, b.address + b.bytes)
+      return b
+    }
+    this.#grad = block(this.layout.bytes)
+    this.#sums = block(this.sumCount * 8)
+    this.#shardGrad = recipe.shards === 1 ? this.#grad : block(this.layout.bytes)
+    this.#shardSums = recipe.shards === 1 ? this.#sums : block(this.sumCount * 8)
+    this.#states = new Map(recipe.optimizer.states.map((name) => [name, block(this.layout.bytes)]))
+    this.#apply = new Executor(applyProgram(this.layout, recipe.optimizer, this.sumCount), store, {
+      seed, grad: this.#grad.address, sum: this.#sums.address, state: (name) => this.#state(name).address,
+    })
+  }
+
+  #state(name: string): Block {
+    const block = this.#states.get(name)
+    if (block === undefined) throw new EquigradError(`trainer: no state '${name}'`)
+    return block
+  }
+
+  get applyProgram(): Program { return this.#apply.program }
+
+  /** Gives the trainer's memory back. */
+  release(): void {
+    for (const executor of this.#programs.values()) executor.release()
+    this.#apply.release()
+    for (const block of new Set([this.#grad, this.#sums, this.#shardGrad, this.#shardSums, ...this.#states.values()])) this.#store.free(block)
+  }
+
+  /** The executor of one shard's program; few are kept. */
+  #gradExecutor(options: ProgramOptions): Executor {
+    const key = `${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`
+    const known = this.#programs.get(key)
+    if (known !== undefined) return known
+    if (this.#programs.size >= 4) for (const [old, executor] of this.#programs) { executor.release(); this.#programs.delete(old); break }
+    const executor = new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address })
+    this.#programs.set(key, executor)
+    return executor
+  }
+
+  /** Runs the gradient program over rows [from, to) of a batch; its sums are in the shard's blocks. `divisor` is of the whole batch. */
+  #runShard(sources: Sources, batch: Batch, from: number, to: number, divisor: number, capacity: number): void {
+    const store = this.#store
+    const executor = this.#gradExecutor({ weighted: sources.dtypes.has(WEIGHT), dtypes: sources.dtypes, capacity })
+    for (const [name, address] of sources.addresses) executor.bindExternal(name, address)
+    const n = to - from
+    executor.bind(n)
+    executor.prepare()
+    const inputs = executor.program.inputs
+    if (inputs['$row'] !== undefined) store.i32(executor.input('$row'), n).set(batch.rows.subarray(from, to))
+    if (inputs['$sample'] !== undefined) store.i32(executor.input('$sample'), n).set(batch.samples.subarray(from, to))
+    executor.setF32('inverseDivisor', 1 / divisor)
+    if (executor.hasSlot('step')) executor.setU32('step', this.step)
+    executor.run()
+  }
+
+  /** One shard of a step, as bytes: whoever computes it, wherever. */
+  shard(sources: Sources, batch: Batch, shard: number): ShardResult {
+    const n = batch.rows.length
+    const { shards } = this.recipe
+    const [from, to] = shardRange(n, shard, shards)
+    this.#runShard(sources, batch, from, to, n, shardCapacity(n, shards))
+    return {
+      shard, rows: to - from, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
+      sums: this.#store.f64(this.#shardSums.address, this.sumCount).slice(),
+    }
+  }
+
+  /** Combines the shards of a step: the first that has rows is copied, the others are added in ascending order. */
+  combine(results: readonly ShardResult[]): void {
+    const store = this.#store
+    const [first, ...others] = results.filter((r) => r.rows > 0).sort((a, b) => a.shard - b.shard)
+    if (first === undefined) throw new EquigradError('combine: expected a shard with rows')
+    store.f32(this.#grad.address, this.layout.bytes / 4).set(first.grad)
+    store.f64(this.#sums.address, this.sumCount).set(first.sums)
+    for (const { grad, sums } of others) {
+      store.f32(this.#shardGrad.address, this.layout.bytes / 4).set(grad)
+      store.f64(this.#shardSums.address, this.sumCount).set(sums)
+      this.#addShard()
+    }
+  }
+
+  /** Adds the shard's blocks to the step's. */
+  #addShard(): void {
+    const length = this.layout.bytes / 4
+    this.#store.run('f32_accumulate', { x: this.#shardGrad.address, y: this.#grad.address, length }, Math.ceil(length / ELEMENTS))
+    this.#store.run('f64_accumulate', { x: this.#shardSums.address, y: this.#sums.address, length: this.sumCount }, Math.ceil(this.sumCount / ELEMENTS))
+  }
+
+  /**
+   * The gradient of a whole batch, in the trainer's block.
+   *
+   * @param capacity - rows of the largest batch to come, so that one program serves them all
+   */
+  gradient(sources: Sources, batch: Batch, capacity: number): void {
+    const n = batch.rows.length
+    const { shards } = this.recipe
+    const store = this.#store
+    let first = true
+    for (let s = 0; s < shards; s++) {
+      const [from, to] = shardRange(n, s, shards)
+      if (from === to && !(n === 0 && s === 0)) continue
+      this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
+      if (shards === 1) return
+      if (first) {
+        store.bytes.copyWithin(this.#grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
+        store.bytes.copyWithin(this.#sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
+      } else this.#addShard()
+      first = false
+    }
+  }
+
+  /**
+   * Updates the weights by the gradient in the block.
+   *
+   * @returns the step's sums, the penalty of its weights before the update; `ok` is false when something was not finite: then nothing has changed
+   */
+  apply(): { readonly ok: boolean; readonly sums: Float64Array; readonly penalty: number; readonly norm: number } {
+    const { optimizer } = this.recipe
+    const variables: ScalarVariables = { step: this.step, t: this.step + 1, scale: this.scale }
+    this.#apply.bind(1)
+    this.#apply.prepare()
+    for (const [name, s] of Object.entries(optimizer.scalars)) this.#apply.setF32(name, evaluate(s, variables, this.#store.math))
+    this.#apply.run()
+    const { view } = this.#store
+    const totals = this.#apply.output('totals')
+    const ok = view.getUint32(this.#apply.output('ok'), true) === 1
+    if (ok) { this.step++; this.#store.changed() }
+    return { ok, sums: this.#store.f64(this.#sums.address, this.sumCount).slice(), norm: view.getFloat64(totals, true), penalty: view.getFloat64(totals + 8, true) }
+  }
+
+  /** The learning rate of the next step. */
+  get learningRate(): number {
+    return evaluate(this.recipe.optimizer.learningRate, { step: this.step, t: this.step + 1, scale: this.scale }, this.#store.math)
+  }
+
+  /** Copies of the optimizer's states, by `state/key`. */
+  getState(): Record<string, Float32Array> {
+    const out: Record<string, Float32Array> = {}
+    for (const [name, block] of this.#states) for (const { key, offset, length } of this.layout.segments) out[`${name}/${key}`] = this.#store.f32(block.address + offset, length).slice()
+    return out
+  }
+
+  setState(state: Readonly<Record<string, Float32Array>>): void {
+    for (const [name, block] of this.#states) {
+      for (const { key, offset, length } of this.layout.segments) {
+        const data = state[`${name}/${key}`]
+        if (data !== undefined && data.length === length) this.#store.f32(block.address + offset, length).set(data)
+      }
+    }
+  }
+
+  /** Replays a failed step with every value of the forward pass fetched; the path of the first that is not finite. */
+  diagnose(sources: Sources, batch: Batch): string | null {
+    const values = modeValues(this.recipe, 'train')
+    const [loss] = readInputs([valueNamed(values, 'loss')], sources.dtypes, ROW)
+    if (loss === undefined) return null
+    const nodes = topological([loss]).filter((node) => node.outs[0]?.dtype === 'f32')
+    const fetches: Record<string, Value> = {}
+    nodes.forEach((node, i) => { const y = node.outs[0]; if (y !== undefined) fetches[`${i}`] = y })
+    const capacity = batch.rows.length
+    const executor = new Executor(planMemory(lower({ capacity, fetches, external: (name) => !name.startsWith('$') })), this.#store, { seed: this.#seed })
+    try {
+      for (const [name, address] of sources.addresses) executor.bindExternal(name, address)
+      executor.bind(capacity)
+      executor.prepare()
+      if (executor.program.inputs['$row'] !== undefined) this.#store.i32(executor.input('$row'), capacity).set(batch.rows)
+      if (executor.program.inputs['$sample'] !== undefined) this.#store.i32(executor.input('$sample'), capacity).set(batch.samples)
+      if (executor.hasSlot('step')) executor.setU32('step', this.step)
+      executor.run()
+      const at = nodes.findIndex((_, i) => executor.copyF32(`${i}`).some((x) => x - x !== 0))
+      return nodes[at]?.path ?? null
+    } finally {
+      executor.release()
+    }
+  }
+}
+
