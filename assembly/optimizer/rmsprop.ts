@@ -29,7 +29,8 @@ function update(d: usize, segment: i32, w: usize, g: usize, v: usize, a: usize, 
     let under = average(v + p, f32x4.mul(x, x), rho, rest)
     if (a) {
       const mean = average(a + p, x, rho, rest)
-      under = f32x4.sub(under, f32x4.mul(mean, mean))
+      // the variance is not negative; rounding may say so
+      under = f32x4.max(f32x4.sub(under, f32x4.mul(mean, mean)), f32x4.splat(0))
     }
     let step = f32x4.div(f32x4.mul(rate, x), f32x4.sqrt(f32x4.add(under, epsilon)))
     if (m) {

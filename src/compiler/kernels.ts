@@ -109,7 +109,7 @@ export const kernelTable = {
   // The order of all roundings stands in the kernels' files.
   /** momentum = 0: w −= r·g'. Else m = momentum·m − r·g'; w += nesterov ? momentum·m − r·g' : m. m: address, or 0. */
   f32_sgd: fields('pieces segments g m factor ok clipValue rate momentum nesterov'),
-  /** v = rho·v + (1−rho)·g'²; d = v + ε, or v − a² + ε with a = rho·a + (1−rho)·g' (a ≠ 0); i = r·g'/√d; momentum: m = momentum·m + i, w −= m. */
+  /** v = rho·v + (1−rho)·g'²; d = v + ε, or max(v − a², 0) + ε with a = rho·a + (1−rho)·g' (a ≠ 0); i = r·g'/√d; momentum: m = momentum·m + i, w −= m. */
   f32_rmsprop: fields('pieces segments g v a m factor ok clipValue rate rho oneMinusRho momentum epsilon'),
   /**
    * w −= w·decay·(*decayRate·rate scale) where decay ≠ 0; m += (g' − m)·(1−β₁); v += (g'² − v)·(1−β₂); w −= m·r / (√v + ε), where

@@ -51,7 +51,7 @@ export const reduceCode = { sum: 0, max: 1, mean: 2 } as const
 /** Element types as the gather kernel reads and writes them. */
 export const dtypeCode = { f32: 0, f64: 1, i32: 2, u8: 3 } as const
 
-/** f32_random: what is drawn. uniform in [a, b); normal with mean a and standard deviation b; truncated at two standard deviations. */
+/** f32_random: what is drawn. uniform in [a, b) (b by rounding); normal with mean a and standard deviation b; truncated at two standard deviations. */
 export const randomCode = { uniform: 0, normal: 1, truncatedNormal: 2 } as const
 
 /** What f32_gate clips by. */

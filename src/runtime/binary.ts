@@ -34,18 +34,18 @@ function compile(): WebAssembly.Module {
 /** A new instance, with a memory of one page or as much as its static data needs. */
 export function instantiate(): Instance {
   const { exports } = instantiateSync(compile(), {}).instance
-  const f64 = (name: string): ((...x: number[]) => number) => {
+  const call = (name: string): ((...x: number[]) => number) => {
     const f = exports[name]
     if (typeof f !== 'function') throw new RuntimeError(`equigrad: the kernel binary lacks ${name}`)
     return f as (...x: number[]) => number
   }
   const kernels: Partial<Record<KernelName, Kernel>> = {}
   const names = Object.keys(kernelTable) as KernelName[]
-  for (const name of names) kernels[name] = f64(name) as Kernel
-  const { memory, __heap_base: heapBase } = exports
-  if (!(memory instanceof WebAssembly.Memory) || !(heapBase instanceof WebAssembly.Global)) throw new RuntimeError('equigrad: the kernel binary has no memory')
+  for (const name of names) kernels[name] = call(name) as Kernel
+  const { memory } = exports
+  if (!(memory instanceof WebAssembly.Memory)) throw new RuntimeError('equigrad: the kernel binary has no memory')
   return {
-    memory, kernels: kernels as Readonly<Record<KernelName, Kernel>>, heapBase: Number(heapBase.value),
-    math: { exp: f64('f64_exp'), log: f64('f64_log'), pow: f64('f64_pow'), sin: f64('f64_sin'), cos: f64('f64_cos') },
+    memory, kernels: kernels as Readonly<Record<KernelName, Kernel>>, heapBase: call('heap_base')(),
+    math: { exp: call('f64_exp'), log: call('f64_log'), pow: call('f64_pow'), sin: call('f64_sin'), cos: call('f64_cos') },
   }
 }

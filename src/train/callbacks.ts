@@ -81,7 +81,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
         best = score
         waited = 0
         if (restoreBest) event.keep()
-      } else if (++waited > patience || (patience === 0 && waited > 0)) event.stop('earlyStopping')
+      } else if (++waited >= patience) event.stop('earlyStopping')
     },
     onTrainEnd(event) { if (restoreBest && any) event.restore() },
   }

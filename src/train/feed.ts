@@ -16,12 +16,18 @@ export interface Feed {
   readonly samples: number | null
   readonly batchSize: number
   readonly dtypes: ReadonlyMap<string, DType>
-  batches(epoch: number): Iterable<{ readonly sources: Sources; readonly batch: Batch }> | AsyncIterable<{ readonly sources: Sources; readonly batch: Batch }>
+  /** The batches of an epoch, without the first `skip` samples. */
+  batches(epoch: number, skip: number): Iterable<{ readonly sources: Sources; readonly batch: Batch }> | AsyncIterable<{ readonly sources: Sources; readonly batch: Batch }>
   release(): void
 }
 
 const dtypesOf = (data: ReadonlyMap<string, Rows>): Map<string, DType> => new Map([...data].map(([name, { dtype }]) => [name, dtype]))
 const totalBytes = (data: ReadonlyMap<string, Rows>): number => [...data.values()].reduce((sum, { data: d }) => sum + d.byteLength, 0)
+
+/** A feed of arrays needs no waiting. */
+export interface ArrayFeed extends Feed {
+  batches(epoch: number, skip: number): Iterable<{ readonly sources: Sources; readonly batch: Batch }>
+}
 
 export interface ArrayFeedOptions { readonly batchSize: number; readonly shuffle: boolean; readonly seed: number; readonly budget?: number }
 
@@ -32,7 +38,7 @@ export function epochOrder(n: number, epoch: number, { shuffle, seed }: { readon
 }
 
 /** Batches of arrays. */
-export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: number, options: ArrayFeedOptions): Feed {
+export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: number, options: ArrayFeedOptions): ArrayFeed {
   const resident = totalBytes(data) <= (options.budget ?? RESIDENT_BYTES)
   const dtypes = dtypesOf(data)
   const { batchSize } = options
@@ -52,9 +58,9 @@ export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: numb
   }
   return {
     samples: n, batchSize, dtypes,
-    *batches(epoch) {
+    *batches(epoch, skip) {
       const order = epochOrder(n, epoch, options)
-      for (let from = 0; from < n; from += batchSize) {
+      for (let from = skip; from < n; from += batchSize) {
         const samples = order.subarray(from, Math.min(n, from + batchSize))
         if (!resident) stage(samples)
         yield { sources, batch: { rows: resident ? samples : inOrder.subarray(0, samples.length), samples } }
@@ -78,7 +84,7 @@ export function streamFeed<B>(store: Store, stream: AsyncIterable<B>, read: (bat
   let started = false
   return {
     samples: null, batchSize: 0, dtypes: new Map(),
-    async *batches(epoch) {
+    async *batches(epoch, skip) {
       const iterator = stream[Symbol.asyncIterator]()
       if (started && (iterator as unknown) === stream) throw new TypeError(message('fit', 'a stream that can be iterated anew for every epoch', `one that is used up before epoch ${epoch}`, 'Pass an object whose [Symbol.asyncIterator] starts again, or epochs: 1.'))
       started = true
@@ -91,6 +97,7 @@ export function streamFeed<B>(store: Store, stream: AsyncIterable<B>, read: (bat
         const kinds = [...data.keys()].join()
         if (names !== undefined && names !== kinds) throw new ShapeError(message(`fit: batch ${at}`, `the parts of the batches before it (${names})`, kinds))
         names = kinds
+        if (position + n <= skip) { position += n; continue }
         for (const [name, rows] of data) store.bytes.set(bytesOf(rows), place(name, rows.data.byteLength).address)
         const samples = Int32Array.from({ length: n }, (_, i) => position + i)
         position += n

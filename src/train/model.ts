@@ -1,18 +1,373 @@
 // Models that train: compile, fit, evaluate and trainOnBatch over the models of the floor below.
-import { EquigradError, describe, message, NonFiniteError } from '../core/errors.js'
+import { describe, EquigradError, message } from '../core/errors.js'
 import { checkCount, checkNumber, checkOptions } from '../core/options.js'
-import type { InputSpec } from '../compiler/graph/value.js'
-import { sameCount, sliceBatches, type RowsByName } from './rows.js'
-import { asRecord, Model, viewProgram, type DataOf, type Definition, type ProgramView, type Values } from '../model/model.js'
-import { toRows, type Rows } from '../model/data.js'
-import { Value } from '../compiler/graph/value.js'
-import { Executor } from '../runtime/executor.js'
-import { Pacer } from '../runtime/platform/pause.js'
-import type { Store } from '../runtime/store.js'
+import type { DType } from '../core/shape.js'
+import type { InputSpec, Value } from '../compiler/graph/value.js'
+import { sliceRows, toRows, type Rows } from '../model/data.js'
+import { asRecord, Model, params, sameCount, viewProgram, type DataOf, type Definition, type ProgramView } from '../model/model.js'
 import type { Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { Optimizer } from '../optim/optimizer.js'
-import type { Callback, FitEvent, ScoreRecord } from './callbacks.js'
+import { Executor } from '../runtime/executor.js'
+import { Pacer } from '../runtime/platform/pause.js'
+import type { Store } from '../runtime/store.js'
+import type { Callback, ScoreRecord } from './callbacks.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
-import { recipeGraph, type Recipe } from './recipe.js'
-import { evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT, type Batch, type Sources } from './trainer.js'
+import { runFit, runStep } from './fit.js'
+import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
+import { Scoreboard } from './scores.js'
+import { evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
+
+export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O]: Loss<never> }
+export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
+/** Labels for a loss, or a record of them. */
+export type LabelsOf<L> = L extends Loss<infer Y> ? Y : { readonly [K in keyof L]: L[K] extends Loss<infer Y> ? Y : never }
+type Named<M> = [M] extends [never] ? unknown : M extends readonly Metric<infer N>[] ? { readonly [K in N]: number } : unknown
+/** Scores: the loss, and each metric by its name; for several outputs those of each. */
+export type Scores<L, M> = { readonly loss: number } & (L extends Loss<never> ? Named<M>
+  : { readonly [K in keyof L]: { readonly loss: number } & (K extends keyof M ? Named<M[K]> : unknown) })
+
+export interface CompileOptions<L, M> {
+  readonly optimizer: Optimizer
+  readonly loss: L
+  readonly metrics?: M
+  /** factors of the outputs' losses in the objective, by output (default 1) */
+  readonly lossWeights?: Readonly<Record<string, number>>
+  /** into how many parts each batch is cut, whose gradients are added in order: part of what is computed (default 1) */
+  readonly shards?: number
+  /** layers by name, or weights by key, that are not trained (default none) */
+  readonly frozen?: readonly string[]
+}
+
+export interface FitOptions<X, Y> {
+  /** times that all samples are seen (default 1) */
+  readonly epochs?: number
+  /** samples of one step, or 'full' for all (default 32) */
+  readonly batchSize?: number | 'full'
+  /** mix the samples anew for each epoch, by the seed (default true) */
+  readonly shuffle?: boolean
+  /** the last part of the samples, 0 to below 1, kept for validation (default 0) */
+  readonly validationSplit?: number
+  readonly validationData?: readonly [X, Y] | { readonly x: X; readonly y: Y; readonly sampleWeight?: Float32Array | readonly number[] }
+  /** one factor of the loss for each sample */
+  readonly sampleWeight?: Float32Array | readonly number[]
+  readonly callbacks?: readonly Callback[]
+  /** ends training after the step that runs; `history.stopped` is then 'aborted' */
+  readonly signal?: AbortSignal
+}
+
+/** A batch of a stream. */
+export interface StreamBatch<X, Y> { readonly x: X; readonly y: Y; readonly sampleWeight?: Float32Array | readonly number[] }
+
+export interface History<L, M> {
+  /** the loss of each epoch */
+  readonly loss: readonly number[]
+  readonly epochs: readonly Scores<L, M>[]
+  readonly validation: readonly Scores<L, M>[]
+  /** why training ended before its last epoch: 'aborted', 'earlyStopping', a callback's reason; or null */
+  readonly stopped: string | null
+}
+
+export interface EvaluateOptions {
+  /** samples of one run (default 256) */
+  readonly batchSize?: number
+  readonly sampleWeight?: Float32Array | readonly number[]
+}
+
+/** A model with an optimizer and a loss. */
+export interface Compiled<I, O, L, M> extends Model<I, O> {
+  /**
+   * Trains on arrays.
+   *
+   * @param x - samples of the input's shape
+   * @param y - labels as the loss takes them
+   * @returns the scores of each epoch; `stopped` says why it ended early
+   * @throws before the first step: TypeError, RangeError, ShapeError for data or options that do not fit; NonFiniteError, with the weights
+   * after the last completed step
+   */
+  fit(x: DataOf<I>, y: LabelsOf<L>, options?: FitOptions<DataOf<I>, LabelsOf<L>>): Promise<History<L, M>>
+  /** Trains on a stream of batches, iterated anew for each epoch; `validationSplit`, `batchSize` and `shuffle` need arrays. */
+  fit(batches: AsyncIterable<StreamBatch<DataOf<I>, LabelsOf<L>>>, options?: Omit<FitOptions<DataOf<I>, LabelsOf<L>>, 'batchSize' | 'shuffle' | 'validationSplit' | 'sampleWeight'>): Promise<History<L, M>>
+  /** The scores on some samples, in prediction's mode. */
+  evaluate(x: DataOf<I>, y: LabelsOf<L>, options?: EvaluateOptions): Promise<Scores<L, M>>
+  /** One step on one batch; its scores before the update. */
+  trainOnBatch(x: DataOf<I>, y: LabelsOf<L>, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<L, M>>
+  /** {@link trainOnBatch}, at once; throws while another training call holds the store. */
+  trainOnBatchSync(x: DataOf<I>, y: LabelsOf<L>, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<L, M>
+}
+
+/** What saving needs of a training, and loading gives back. */
+export interface TrainingState {
+  readonly recipe: Recipe
+  readonly step: number
+  readonly epoch: number
+  readonly position: number
+  readonly scale: number
+  readonly states: Readonly<Record<string, Float32Array>>
+}
+
+const FIT_OPTIONS = ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'callbacks', 'signal']
+const WEIGHT_SPEC: InputSpec = { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null }
+const isStream = (data: unknown): data is AsyncIterable<unknown> => typeof data === 'object' && data !== null && Symbol.asyncIterator in data
+
+export class TrainableModel<I, O> extends Model<I, O> {
+  #recipe: Recipe | undefined
+  #resume: TrainingState | undefined
+  #trainer: Trainer | undefined
+  #kept: Map<string, Float32Array> | undefined
+  readonly #evaluators = new Map<string, Executor>()
+
+  constructor(definition: Definition, store?: Store, training?: TrainingState) {
+    super(definition, store)
+    this.#recipe = training?.recipe
+    this.#resume = training
+  }
+
+  /**
+   * Gives the model an optimizer, a loss and metrics. Training starts anew: moments at 0, step 0; the weights stay.
+   *
+   * @returns the same object, typed
+   * @throws TypeError, RangeError for options that do not fit the outputs
+   */
+  compile<const L extends LossOf<O>, const M extends MetricsOf<O> = never>(options: CompileOptions<L, M>): Compiled<I, O, L, M>
+  compile(options: CompileOptions<unknown, unknown>): unknown {
+    checkOptions('compile', options, ['optimizer', 'loss', 'metrics', 'lossWeights', 'shards', 'frozen'])
+    const { optimizer, loss, metrics, lossWeights = {}, shards = 1, frozen = [] } = options
+    if (typeof optimizer !== 'object' || optimizer === null || !('kernel' in optimizer)) throw new TypeError(message('compile.optimizer', 'an optimizer such as adam()', describe(optimizer)))
+    const one = this.definition.oneOutput
+    const losses: Readonly<Record<string, unknown>> = one ? { y: loss } : asRecord('compile.loss', loss)
+    const measures: Readonly<Record<string, unknown>> = metrics === undefined ? {} : one ? { y: metrics } : asRecord('compile.metrics', metrics)
+    for (const [name, l] of Object.entries(losses)) if (!isLoss(l)) throw new TypeError(message(`compile.loss${one ? '' : `.${name}`}`, 'a loss such as mse()', describe(l)))
+    for (const [name, list] of Object.entries(measures)) {
+      if (!Array.isArray(list) || !list.every(isMetric)) throw new TypeError(message(`compile.metrics${one ? '' : `.${name}`}`, 'a list of metrics such as [accuracy()]', describe(list)))
+    }
+    Object.entries(lossWeights).forEach(([name, w]) => checkNumber(`compile.lossWeights.${name}`, w, { min: 0 }))
+    checkCount('compile.shards', shards, 65536)
+    const recipe: Recipe = {
+      ...recipeGraph(this.definition.graph, {
+        losses: losses as Readonly<Record<string, Loss<never>>>, metrics: measures as Readonly<Record<string, readonly Metric<string>[]>>, weights: lossWeights,
+      }), optimizer, shards, frozen: [...frozen],
+    }
+    for (const f of frozen) {
+      if (!params(this.definition.graph).some(({ key }) => isAmong(key, f))) throw new RangeError(message('compile.frozen', `layers or weights among ${params(this.definition.graph).map(({ key }) => key).join(', ')}`, describe(f)))
+    }
+    if (trainedParams(recipe).length === 0) throw new RangeError(message('compile', 'at least one weight that is trained', 'none'))
+    if (this.#trainer !== undefined && this.store.training) throw new EquigradError(message('compile', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
+    this.#reset()
+    this.#recipe = recipe
+    return this
+  }
+
+  #reset(): void {
+    this.#trainer?.release()
+    for (const executor of this.#evaluators.values()) executor.release()
+    this.#trainer = undefined
+    this.#resume = undefined
+    this.#evaluators.clear()
+  }
+
+  #compiled(where: string): Recipe {
+    if (this.#recipe === undefined) throw new EquigradError(message(where, 'a compiled model', 'one that is not', 'Call compile({ optimizer, loss }) first.'))
+    return this.#recipe
+  }
+
+  /** The trainer, made at first need; a loaded model's goes on where it was saved. */
+  #training(where: string): Trainer {
+    const recipe = this.#compiled(where)
+    if (this.#trainer !== undefined) return this.#trainer
+    const trainer = new Trainer(recipe, this.store, this.seed)
+    const from = this.#resume
+    if (from !== undefined) {
+      trainer.setState(from.states)
+      Object.assign(trainer, { step: from.step, epoch: from.epoch, position: from.position, scale: from.scale })
+      this.#resume = undefined
+    }
+    this.#trainer = trainer
+    return trainer
+  }
+
+  /** What a file needs to go on from here, or null when the model is not compiled. */
+  trainingState(): TrainingState | null {
+    if (this.#recipe === undefined) return null
+    const { recipe, step, epoch, position, scale } = this.#training('save')
+    return { recipe, step, epoch, position, scale, states: this.#training('save').getState() }
+  }
+
+  /** Updates completed since compile. */
+  get step(): number { return this.#trainer?.step ?? this.#resume?.step ?? 0 }
+  /** Epochs completed since compile. */
+  get epoch(): number { return this.#trainer?.epoch ?? this.#resume?.epoch ?? 0 }
+
+  fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<History<unknown, unknown>>
+  async fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<unknown> {
+    const recipe = this.#compiled('fit')
+    const streamed = isStream(x)
+    const given: FitOptions<unknown, unknown> = (streamed ? y as FitOptions<unknown, unknown> | undefined : options) ?? {}
+    checkOptions('fit', given, streamed ? FIT_OPTIONS.filter((o) => !['batchSize', 'shuffle', 'validationSplit', 'sampleWeight'].includes(o)) : FIT_OPTIONS)
+    const epochs = checkCount('fit.epochs', given.epochs ?? 1)
+    const { callbacks = [], signal } = given
+    if (!Array.isArray(callbacks)) throw new TypeError(message('fit.callbacks', 'a list of callbacks', describe(callbacks)))
+    const split = checkNumber('fit.validationSplit', given.validationSplit ?? 0, { min: 0, below: 1 })
+    if (split > 0 && given.validationData !== undefined) throw new RangeError(message('fit', 'validationSplit or validationData', 'both'))
+    const full = streamed ? undefined : this.#readAll('fit', x, y, given.sampleWeight)
+    let validation = given.validationData === undefined ? undefined : this.#readValidation(given.validationData)
+    let data = full
+    if (full !== undefined && split > 0) {
+      const n = sameCount('fit', full)
+      const at = Math.floor(n * (1 - split))
+      if (at < 1 || at >= n) throw new RangeError(message('fit.validationSplit', `a part of ${n} samples that leaves some on both sides`, String(split)))
+      data = mapRows(full, (rows) => sliceRows(rows, 0, at))
+      validation = mapRows(full, (rows) => sliceRows(rows, at, n))
+    }
+    const n = data === undefined ? 0 : sameCount('fit', data)
+    const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)
+
+    return this.store.exclusive(async () => {
+      const trainer = this.#training('fit')
+      const feed: Feed = data === undefined
+        ? streamFeed(this.store, x as AsyncIterable<unknown>, (batch, at) => this.#readStreamed(batch, at))
+        : arrayFeed(this.store, data, n, { batchSize, shuffle: given.shuffle !== false, seed: this.seed })
+      try {
+        const { epochs: scores, validation: validated, stopped } = await runFit({
+          trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
+          validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
+          keep: () => { this.#kept = new Map(params(this.definition.graph).map(({ key }) => { const p = this.store.param(key); return [key, this.store.f32(p.address, p.length).slice()] })) },
+          restore: () => {
+            if (this.#kept === undefined) return
+            for (const [key, weights] of this.#kept) this.store.f32(this.store.param(key).address, weights.length).set(weights)
+            this.store.changed()
+          },
+        })
+        return { loss: scores.map(({ loss }) => loss), epochs: scores, validation: validated, stopped }
+      } finally {
+        feed.release()
+      }
+    })
+  }
+
+  evaluate(x: unknown, y: unknown, options?: EvaluateOptions): Promise<Scores<unknown, unknown>>
+  async evaluate(x: unknown, y: unknown, options: EvaluateOptions = {}): Promise<unknown> {
+    const recipe = this.#compiled('evaluate')
+    checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
+    const batchSize = checkCount('evaluate.batchSize', options.batchSize ?? 256)
+    return this.#measure(recipe, this.#readAll('evaluate', x, y, options.sampleWeight), batchSize)
+  }
+
+  trainOnBatch(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<unknown, unknown>>
+  async trainOnBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): Promise<unknown> {
+    const data = this.#readBatch(x, y, options)
+    return this.store.exclusive(() => Promise.resolve(this.#stepOn(data)))
+  }
+
+  trainOnBatchSync(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<unknown, unknown>
+  trainOnBatchSync(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): unknown {
+    const data = this.#readBatch(x, y, options)
+    return this.store.exclusiveSync('trainOnBatchSync', () => this.#stepOn(data))
+  }
+
+  #readBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'>): Map<string, Rows> {
+    this.#compiled('trainOnBatch')
+    checkOptions('trainOnBatch', options, ['sampleWeight'])
+    return this.#readAll('trainOnBatch', x, y, options.sampleWeight)
+  }
+
+  #stepOn(data: ReadonlyMap<string, Rows>): ScoreRecord {
+    const trainer = this.#training('trainOnBatch')
+    const n = sameCount('trainOnBatch', data)
+    const feed = arrayFeed(this.store, data, n, { batchSize: n, shuffle: false, seed: this.seed })
+    try {
+      const board = new Scoreboard(trainer.recipe, this.definition.oneOutput)
+      for (const { sources, batch } of feed.batches(0, 0)) {
+        const { sums, penalty } = runStep(trainer, sources, batch, n)
+        board.add(sums, penalty, n)
+      }
+      return board.scores()
+    } finally {
+      feed.release()
+    }
+  }
+
+  /** Inputs, labels and weights of samples, checked, by the names of the recipe's inputs. */
+  #readAll(where: string, x: unknown, y: unknown, sampleWeight: Float32Array | readonly number[] | undefined): Map<string, Rows> {
+    const recipe = this.#compiled(where)
+    const data = this.readInputs(where, x as DataOf<I>)
+    const one = this.definition.oneOutput
+    const given: Readonly<Record<string, unknown>> = one ? { y } : asRecord(where, y)
+    for (const name of Object.keys(given)) if (recipe.labels[name] === undefined) throw new TypeError(message(where, `labels for ${Object.keys(recipe.labels).join(', ')}`, `'${name}'`))
+    for (const v of recipe.graph.values) {
+      if (v.role !== 'input') continue
+      const output = Object.keys(recipe.labels).find((o) => recipe.labels[o] === v.spec.name)
+      if (output !== undefined) data.set(v.spec.name, toRows(`${where}: ${one ? 'y' : `y.${output}`}`, given[output], v.shape, v.spec))
+    }
+    if (sampleWeight !== undefined) {
+      const rows = toRows(`${where}.sampleWeight`, sampleWeight, ['n'], WEIGHT_SPEC)
+      if (rows.data.some((w) => w < 0)) throw new RangeError(message(`${where}.sampleWeight`, 'weights ≥ 0', 'one below'))
+      data.set(WEIGHT, rows)
+    }
+    sameCount(where, data)
+    return data
+  }
+
+  #readValidation(given: NonNullable<FitOptions<unknown, unknown>['validationData']>): Map<string, Rows> {
+    if ('x' in given) {
+      checkOptions('fit.validationData', given, ['x', 'y', 'sampleWeight'])
+      return this.#readAll('fit.validationData', given.x, given.y, given.sampleWeight)
+    }
+    if (!Array.isArray(given) || given.length !== 2) throw new TypeError(message('fit.validationData', '[x, y] or { x, y }', describe(given)))
+    return this.#readAll('fit.validationData', given[0], given[1], undefined)
+  }
+
+  #readStreamed(batch: unknown, at: number): { readonly data: Map<string, Rows>; readonly n: number } {
+    const where = `fit: batch ${at}`
+    checkOptions(where, asRecord(where, batch), ['x', 'y', 'sampleWeight'])
+    const { x, y, sampleWeight } = batch as StreamBatch<unknown, unknown>
+    const data = this.#readAll(where, x, y, sampleWeight)
+    return { data, n: sameCount(where, data) }
+  }
+
+  /** Scores of data, in pieces. */
+  async #measure(recipe: Recipe, data: ReadonlyMap<string, Rows>, batchSize: number): Promise<ScoreRecord> {
+    const n = sameCount('evaluate', data)
+    const capacity = Math.min(batchSize, n)
+    const executor = this.#evaluator(recipe, capacity, data)
+    const board = new Scoreboard(recipe, this.definition.oneOutput)
+    const names = ['loss', ...recipe.measured.map(({ value }) => value)]
+    const pacer = new Pacer()
+    for (let from = 0; from < n; from += capacity) {
+      const count = Math.min(capacity, n - from)
+      this.runOn(executor, data, from, count)
+      const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
+      board.add(names.map(read), penaltyOf(recipe, read), count)
+      const pause = pacer.due()
+      if (pause !== undefined) await pause
+    }
+    return board.scores()
+  }
+
+  #evaluator(recipe: Recipe, capacity: number, data: ReadonlyMap<string, Rows>): Executor {
+    const dtypes = dtypesOf(data)
+    const key = `${capacity} ${[...dtypes].join(' ')}`
+    const known = this.#evaluators.get(key)
+    if (known !== undefined) return known
+    if (this.#evaluators.size >= 4) for (const [old, executor] of this.#evaluators) { executor.release(); this.#evaluators.delete(old); break }
+    const executor = new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed })
+    this.#evaluators.set(key, executor)
+    return executor
+  }
+
+  override program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {
+    if (kind === 'predict') return super.program(kind, options)
+    checkOptions('program', options, ['capacity'])
+    const trainer = this.#training('program')
+    if (kind === 'apply') return viewProgram(trainer.applyProgram)
+    const { recipe, layout } = trainer
+    const dtypes = new Map(recipe.graph.values.flatMap((v): [string, DType][] => (v.role === 'input' ? [[v.spec.name, v.spec.data]] : [])))
+    return viewProgram(gradProgram(recipe, layout, { weighted: false, dtypes, capacity: shardCapacity(checkCount('program.capacity', options.capacity ?? 32), recipe.shards) }))
+  }
+}
+
+const mapRows = (data: ReadonlyMap<string, Rows>, change: (rows: Rows) => Rows): Map<string, Rows> => new Map([...data].map(([name, rows]) => [name, change(rows)]))
+const dtypesOf = (data: ReadonlyMap<string, Rows>): Map<string, DType> => new Map([...data].map(([name, { dtype }]) => [name, dtype]))
+
+const isLoss = (given: unknown): boolean => typeof given === 'object' && given !== null && 'perSample' in given && 'labelKind' in given
+const isMetric = (given: unknown): boolean => typeof given === 'object' && given !== null && 'build' in given && 'name' in given

@@ -66,7 +66,10 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
 /** A trainable parameter of a recipe. */
 export type TrainedParam = Extract<GraphValue, { role: 'param' }>
 
+/** Is a key this one, or of the layer of this name? With or without the model's name in front. */
+export const isAmong = (key: string, name: string): boolean => key === name || key.startsWith(`${name}.`) || key.endsWith(`/${name}`) || key.includes(`/${name}.`)
+
 /** Parameters that a recipe trains: those that are trainable and whose key or layer is not frozen. */
 export function trainedParams(recipe: Recipe): readonly TrainedParam[] {
-  return recipe.graph.values.flatMap((v) => (v.role === 'param' && v.spec.trainable && !recipe.frozen.some((f) => v.key === f || v.key.startsWith(`${f}.`) || v.key.endsWith(`/${f}`) || v.key.includes(`/${f}.`)) ? [v] : []))
+  return recipe.graph.values.flatMap((v) => (v.role === 'param' && v.spec.trainable && !recipe.frozen.some((f) => isAmong(v.key, f)) ? [v] : []))
 }

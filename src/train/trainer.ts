@@ -33,9 +33,6 @@ export interface Sources {
 /** The rows of one batch: which row of the sources each is, and each sample's index in the data, which random streams count by. */
 export interface Batch { readonly rows: Int32Array; readonly samples: Int32Array }
 
-/** Sums over samples, by the recipe's `measured` order, and how many samples they are over. */
-export interface Sums { readonly values: Float64Array; readonly rows: number }
-
 /** What one shard of a step contributes: bytes that can travel. */
 export interface ShardResult {
   readonly shard: number
@@ -44,13 +41,6 @@ export interface ShardResult {
   readonly grad: Float32Array
   /** loss first, then what is measured */
   readonly sums: Float64Array
-}
-
-/** Counters that a training goes on from. */
-export interface Progress {
-  /** updates completed */
-  readonly step: number
-  readonly epoch: number
 }
 
 /** the input that sample weights come through */
@@ -163,6 +153,8 @@ export class Trainer {
   readonly sumCount: number
   step = 0
   epoch = 0
+  /** samples of this epoch that steps have used */
+  position = 0
   /** factor of the learning rate, which callbacks set */
   scale = 1
 

@@ -182,7 +182,7 @@ describe('f32_rmsprop', () => {
       const g = clippedGradient(at(x.g, i), segment, given)
       const v = average(x.v, i, fround(g * g))
       const under = centred ? average(x.a, i, g) : 0
-      const d = fround((centred ? fround(v - fround(under * under)) : v) + epsilon)
+      const d = fround((centred ? Math.max(fround(v - fround(under * under)), 0) : v) + epsilon)
       const increment = fround(fround(rateOf(layout, segment, given.rate) * g) / fround(Math.sqrt(d)))
       const moved = momentum ? x.m[i] = flushed(fround(fround(momentum * at(x.m, i)) + increment)) : increment
       x.w[i] = fround(at(x.w, i) - moved)

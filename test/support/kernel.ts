@@ -19,8 +19,8 @@ export class KernelBox {
     const memory = this.exports['memory']
     if (!(memory instanceof WebAssembly.Memory)) throw new Error('the binary exports no memory')
     this.memory = memory
-    const base = this.exports['__heap_base']
-    if (base instanceof WebAssembly.Global) this.#top = Math.max(this.#top, Number(base.value) + SCRATCH_BYTES)
+    const base = this.exports['heap_base']
+    if (typeof base === 'function') this.#top = Math.max(this.#top, Number(base()) + SCRATCH_BYTES)
     this.#top = (this.#top + 63) & ~63
   }
 

@@ -1,0 +1,106 @@
+// The training loop: steps over the batches of a feed, with callbacks, validation, abort and turns for the event loop between them.
+import { message, NonFiniteError } from '../core/errors.js'
+import { Pacer } from '../runtime/platform/pause.js'
+import type { Callback, FitEvent, ScoreRecord } from './callbacks.js'
+import type { Feed } from './feed.js'
+import { Scoreboard } from './scores.js'
+import type { Batch, Sources, Trainer } from './trainer.js'
+
+export interface FitRun {
+  readonly trainer: Trainer
+  readonly feed: Feed
+  readonly epochs: number
+  readonly callbacks: readonly Callback[]
+  readonly signal: AbortSignal | undefined
+  readonly oneOutput: boolean
+  readonly validate: (() => Promise<ScoreRecord>) | null
+  readonly keep: () => void
+  readonly restore: () => void
+}
+
+/** What a run of fit leaves: scores of each completed epoch, and why it ended early, if it did. */
+export interface RunHistory {
+  readonly epochs: readonly ScoreRecord[]
+  readonly validation: readonly ScoreRecord[]
+  readonly stopped: string | null
+}
+
+/** One step: the gradient of a batch, and the update. Throws a NonFiniteError, with nothing changed, when something is not finite. */
+export function runStep(trainer: Trainer, sources: Sources, batch: Batch, capacity: number): { readonly sums: Float64Array; readonly penalty: number } {
+  trainer.gradient(sources, batch, capacity)
+  const { ok, sums, penalty } = trainer.apply()
+  if (ok) return { sums, penalty }
+  const layer = trainer.diagnose(sources, batch)
+  const what = layer === null ? 'a gradient that is not finite' : `a value that is not finite, first in ${layer === '' ? 'an input' : layer}`
+  throw new NonFiniteError(message(`fit, epoch ${trainer.epoch}, step ${trainer.step}`, 'finite numbers', what,
+    `The weights are those after step ${trainer.step - 1 < 0 ? 'none' : trainer.step - 1}. A lower learning rate, clipping or scaled inputs may help.`), trainer.epoch, trainer.step, layer)
+}
+
+export async function runFit(run: FitRun): Promise<RunHistory> {
+  const { trainer, feed, callbacks, signal } = run
+  const firstEpoch = trainer.epoch
+  const history = { epochs: [] as ScoreRecord[], validation: [] as ScoreRecord[], stopped: null as string | null }
+  const pacer = new Pacer()
+  const board = new Scoreboard(trainer.recipe, run.oneOutput)
+  const batches = feed.samples === null ? null : Math.ceil(feed.samples / feed.batchSize)
+  let batch = 0
+  let validation: ScoreRecord | null = null
+  let stop: string | null = null
+  const call = async (hook: keyof Callback): Promise<void> => {
+    for (const callback of callbacks) if (callback[hook] !== undefined) await callback[hook]?.(event())
+  }
+  const event = (): FitEvent => ({
+    epoch: trainer.epoch, epochs: run.epochs, firstEpoch, step: trainer.step, batch, batches, samples: board.samples, totalSamples: feed.samples,
+    scores: board.scores(), validation, learningRate: trainer.learningRate,
+    stop: (reason = 'callback') => { stop ??= reason },
+    scaleLearningRate: (factor) => { trainer.scale = factor },
+    keep: run.keep, restore: run.restore,
+  })
+  const everyBatch = callbacks.some((c) => c.onBatchEnd !== undefined)
+  const ended = (): boolean => {
+    if (signal?.aborted === true) stop ??= 'aborted'
+    return stop !== null
+  }
+
+  await call('onTrainBegin')
+  while (trainer.epoch < firstEpoch + run.epochs && !ended()) {
+    board.clear()
+    batch = 0
+    validation = null
+    await call('onEpochBegin')
+    let capacity = feed.batchSize
+    // A training that stopped within an epoch goes on where it stopped.
+    for await (const { sources, batch: samples } of paced(feed.batches(trainer.epoch, trainer.position), pacer)) {
+      if (ended()) break
+      const n = samples.rows.length
+      capacity = Math.max(capacity, n)
+      const { sums, penalty } = runStep(trainer, sources, samples, capacity)
+      trainer.position += n
+      board.add(sums, penalty, n)
+      batch++
+      if (everyBatch) await call('onBatchEnd')
+    }
+    // Stopped within the epoch, unless all its samples were seen.
+    if (stop !== null && (feed.samples === null || trainer.position < feed.samples)) break
+    trainer.position = 0
+    validation = run.validate === null ? null : await run.validate()
+    history.epochs.push(board.scores())
+    if (validation !== null) history.validation.push(validation)
+    await call('onEpochEnd')
+    trainer.epoch++
+  }
+  await call('onTrainEnd')
+  history.stopped = stop
+  return history
+}
+
+type Batches = ReturnType<Feed['batches']>
+
+/** Batches one after the other; the event loop gets a turn before one when the time is due. */
+async function* paced(batches: Batches, pacer: Pacer): AsyncGenerator<{ readonly sources: Sources; readonly batch: Batch }> {
+  for await (const batch of batches) {
+    yield batch
+    const pause = pacer.due()
+    if (pause !== undefined) await pause
+  }
+}
