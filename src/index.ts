@@ -9,7 +9,10 @@ export type { Dense, Nested, Typed } from './model/data.js'
 export {
   TrainableModel, type Compiled, type CompileOptions, type EvaluateOptions, type FitOptions, type History, type LabelsOf, type LossOf, type MetricsOf, type Scores, type StreamBatch,
 } from './train/model.js'
+export { load, save, type AnyModel, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
+
+export { mask } from './compress/rewrite.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'

@@ -10,13 +10,20 @@ export function sha256Hex(...pieces: readonly (Uint8Array | string)[]): string {
   return hex(hash.digest())
 }
 
-/** JSON that keeps −0, ±∞ and NaN, as strings that no other value of ours has. */
+/** JSON that keeps −0, ±∞ and NaN: as strings that begin with #; a string that begins so itself gets one more. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, v: unknown) => typeof v !== 'number' || (Number.isFinite(v) && !Object.is(v, -0)) ? v : `#${Object.is(v, -0) ? '-0' : String(v)}`)
+  return JSON.stringify(value, (_, v: unknown) => {
+    if (typeof v === 'string') return v.startsWith('#') ? `#${v}` : v
+    if (typeof v !== 'number' || (Number.isFinite(v) && !Object.is(v, -0))) return v
+    return `#${Object.is(v, -0) ? '-0' : String(v)}`
+  })
 }
 
 /** The inverse of {@link toJson}. */
 export function fromJson(text: string): unknown {
   const special: Readonly<Record<string, number>> = { '#-0': -0, '#Infinity': Infinity, '#-Infinity': -Infinity, '#NaN': NaN }
-  return JSON.parse(text, (_, v: unknown) => typeof v === 'string' ? special[v] ?? v : v)
+  return JSON.parse(text, (_, v: unknown) => {
+    if (typeof v !== 'string' || !v.startsWith('#')) return v
+    return v.startsWith('##') ? v.slice(1) : special[v] ?? v
+  })
 }

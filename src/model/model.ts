@@ -76,11 +76,17 @@ export class Model<I, O> {
   readonly definition: Definition
   #store: Store | undefined
   readonly #givenStore: Store | undefined
+  #weights: Readonly<Record<string, Float32Array>> | undefined
   readonly #predictors = new Map<string, Executor>()
 
-  constructor(definition: Definition, store?: Store) {
+  /**
+   * @param store - where weights live (default: a store of its own)
+   * @param weights - first values by key, in place of what the initializers say
+   */
+  constructor(definition: Definition, store?: Store, weights?: Readonly<Record<string, Float32Array>>) {
     this.definition = definition
     this.#givenStore = store
+    this.#weights = weights
   }
 
   get seed(): number { return this.definition.seed }
@@ -102,6 +108,9 @@ export class Model<I, O> {
     if (this.#store !== undefined) return this.#store
     const store = this.#givenStore ?? new Store()
     store.declare(params(this.definition.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), this.definition.seed)
+    for (const [key, data] of Object.entries(this.#weights ?? {})) store.f32(store.param(key).address, data.length).set(data)
+    store.changed()
+    this.#weights = undefined
     this.#store = store
     return store
   }

@@ -117,8 +117,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #kept: Map<string, Float32Array> | undefined
   readonly #evaluators = new Map<string, Executor>()
 
-  constructor(definition: Definition, store?: Store, training?: TrainingState) {
-    super(definition, store)
+  constructor(definition: Definition, store?: Store, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
+    super(definition, store, weights)
     this.#recipe = training?.recipe
     this.#resume = training
   }

@@ -1,7 +1,7 @@
 // A Graph is a set of values as plain data: what is saved, sent and hashed. `toGraph` writes values down, `fromGraph` makes them again.
 import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
-import type { DType, Shape } from '../../core/shape.js'
+import { formatShape, sameShape, type DType, type Shape } from '../../core/shape.js'
 import type { Op } from '../op.js'
 import { apply, inScope, topological, Value, type Attrs, type InputSpec, type ParamSpec, type Scope } from './value.js'
 
@@ -106,7 +106,11 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
     }
     node.outs.forEach((id, i) => {
       const v = outs[i]
-      if (v !== undefined) made.set(id, v)
+      const stated = graph.values[id]
+      if (v === undefined || stated === undefined || stated.role !== 'temp' || stated.dtype !== v.dtype || !sameShape(stated.shape, v.shape)) {
+        throw new FormatError(`graph: '${node.op}' gives ${v === undefined ? 'nothing' : String(v)} where the graph states ${stated === undefined ? 'nothing' : `${stated.dtype}${formatShape(stated.shape)}`}`)
+      }
+      made.set(id, v)
     })
   }
   const outputs: Record<string, Value> = {}

@@ -1,0 +1,9 @@
+// `npm run bench`: our own kernels and models beside the limits measured in the same process.
+import { benchGemm, printGemm } from './gemm.js'
+import { Roofline } from './roofline.js'
+import { benchStep, printStep, profileStep } from './step.js'
+
+const roofline = await Roofline.load()
+const only = process.argv[2]
+if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
+if (only === undefined || only === 'step') console.log(printStep(await benchStep(roofline), profileStep()))

@@ -1,0 +1,107 @@
+// A whole training step of the worked example (gather, forward, backward, Adam) as a share of the samples/s that the mul + add peak of the
+// same moment allows, and where the time of a step goes.
+import { accuracy, adam, createStore, dense, sequential, sparseCategoricalCrossentropy, Value, type Compiled, type Loss } from '../src/index.js'
+import { params } from '../src/model/model.js'
+import { Executor } from '../src/runtime/executor.js'
+import { layoutOf } from '../src/train/apply.js'
+import { trainedParams } from '../src/train/recipe.js'
+import { gradProgram, Trainer, WEIGHT } from '../src/train/trainer.js'
+import { TrainableModel } from '../src/train/model.js'
+import { machine, median, secondsPerRound, type Roofline } from './roofline.js'
+
+const BATCH = 128
+/** Steps of one timed round. */
+const STEPS = 60
+/** f32 operations of a sample and step: forward, both backward products, without the gradient of the images. */
+export const FLOP_PER_SAMPLE = 229_400
+
+/** Images of noise, a fifth of the labels at random, so that gradients do not die into denormals. */
+export function samples(n: number): { readonly x: Uint8Array; readonly y: Int32Array } {
+  const x = Uint8Array.from({ length: n * 784 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 24) * (i % 3 === 0 ? 1 : 0))
+  const y = Int32Array.from({ length: n }, (_, i) => (i % 5 === 0 ? Math.imul(i + 7, 0x85ebca6b) >>> 8 : (x[i * 784 + 3] ?? 0) >> 5) % 10)
+  return { x, y }
+}
+
+const worked = (): Compiled<Value, Value, Loss<Int32Array | Uint8Array | readonly number[]>, readonly [ReturnType<typeof accuracy>]> =>
+  sequential([dense(64, { activation: 'relu' }), dense(64, { activation: 'relu' }), dense(10, { activation: 'softmax' })], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 } })
+    .compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
+
+export interface StepResult { readonly samplesPerSecond: number; readonly share: number; readonly peak: number; readonly spread: readonly [number, number] }
+
+/** Medians over rounds in which the peak is measured before and after the training. */
+export async function benchStep(roofline: Roofline, rounds = 9): Promise<StepResult> {
+  const model = worked()
+  const { x, y } = samples(BATCH * STEPS)
+  await model.fit(x, y, { epochs: 3, batchSize: BATCH })
+  const shares: number[] = []
+  const rates: number[] = []
+  const peaks: number[] = []
+  for (let r = 0; r < rounds; r++) {
+    const before = roofline.peak(0.004).rate
+    const from = performance.now()
+    await model.fit(x, y, { epochs: 1, batchSize: BATCH })
+    const rate = (BATCH * STEPS) / ((performance.now() - from) / 1000)
+    const peak = (before + roofline.peak(0.004).rate) / 2
+    rates.push(rate)
+    peaks.push(peak)
+    shares.push((rate * FLOP_PER_SAMPLE) / (peak * 1e9))
+  }
+  return { samplesPerSecond: median(rates), share: median(shares), peak: median(peaks), spread: [Math.min(...shares), Math.max(...shares)] }
+}
+
+export interface CallShare { readonly name: string; readonly microseconds: number }
+
+/** Microseconds of each kernel call of a step, each call on its own, the warm values of the step before it in memory. */
+export function profileStep(): readonly CallShare[] {
+  const model: unknown = worked()
+  if (!(model instanceof TrainableModel)) throw new Error('not a model of ours')
+  const state = model.trainingState()
+  if (state === null) throw new Error('not compiled')
+  const { recipe } = state
+  const store = createStore()
+  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), 0)
+  const layout = layoutOf(trainedParams(recipe), recipe.optimizer)
+  const { x, y } = samples(BATCH)
+  const place = (data: Uint8Array | Int32Array): number => {
+    const block = store.alloc(data.byteLength)
+    store.bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), block.address)
+    return block.address
+  }
+  const addresses = new Map([['x', place(x)], ['labels:y', place(y)]])
+  const dtypes = new Map([['x', 'u8'], ['labels:y', 'i32']] as const)
+  const program = gradProgram(recipe, layout, { weighted: dtypes.has(WEIGHT as 'x'), dtypes, capacity: BATCH })
+  const executor = new Executor(program, store, { seed: 0, grad: store.alloc(layout.bytes).address, sum: store.alloc(64).address })
+  for (const [name, address] of addresses) executor.bindExternal(name, address)
+  executor.bind(BATCH)
+  executor.prepare()
+  const inOrder = Int32Array.from({ length: BATCH }, (_, i) => i)
+  store.i32(executor.input('$row'), BATCH).set(inOrder)
+  executor.setF32('inverseDivisor', 1 / BATCH)
+  // What a call reads may be overwritten later: the calls before it run again before each measurement.
+  const calls = program.calls.map((call, i) => {
+    const times: number[] = []
+    for (let r = 0; r < 7; r++) {
+      store.i32(executor.input('$row'), BATCH).set(inOrder)
+      for (let j = 0; j < i; j++) executor.runTiles(j, 0, executor.tiles(j))
+      times.push(secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) executor.runTiles(i, 0, executor.tiles(i)) }, 0.002))
+    }
+    return { name: `${call.kernel}${call.path === '' ? '' : ` @${call.path}`}`, microseconds: median(times) * 1e6 }
+  })
+  const trainer = new Trainer(recipe, store, 0)
+  trainer.gradient({ addresses, dtypes }, { rows: inOrder, samples: inOrder }, BATCH)
+  const apply = secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) trainer.apply() }, 0.05)
+  return [...calls, { name: 'apply (regularize, gate, f32_adam)', microseconds: apply * 1e6 }]
+}
+
+export function printStep(result: StepResult, profile: readonly CallShare[]): string {
+  const total = profile.reduce((sum, { microseconds }) => sum + microseconds, 0)
+  const percent = (x: number): string => `${(x * 100).toFixed(1)} %`
+  const lines = [
+    `Worked example 784-64-64-10, Adam, batch ${BATCH} · ${machine()}`,
+    `${Math.round(result.samplesPerSecond).toLocaleString('en-US')} samples/s = ${percent(result.share)} of what ${result.peak.toFixed(1)} GFLOP/s allow (${percent(result.spread[0])} to ${percent(result.spread[1])} over the rounds)`,
+    '', 'where a step goes, each call on its own:',
+    ...profile.map(({ name, microseconds }) => `  ${microseconds.toFixed(1).padStart(8)} µs ${percent(microseconds / total).padStart(7)}  ${name}`),
+    `  ${total.toFixed(1).padStart(8)} µs          in kernels; a step takes ${((BATCH / result.samplesPerSecond) * 1e6).toFixed(1)} µs`,
+  ]
+  return lines.join('\n')
+}
