@@ -25,6 +25,24 @@ export function checkNumber(where: string, value: unknown, rule: NumberRule = {}
   return value
 }
 
+/** {@link checkOptions} where options must be given. */
+export function checkGiven(where: string, given: object | undefined, known: readonly string[]): void {
+  if (given === undefined) throw new TypeError(message(where, 'an object of options', 'undefined'))
+  checkOptions(where, given, known)
+}
+
+/** true or false, else TypeError. */
+export function checkFlag(where: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(message(where, 'true or false', describe(value)))
+  return value
+}
+
+/** A list of strings, else TypeError. */
+export function checkNames(where: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || !value.every((v) => typeof v === 'string')) throw new TypeError(message(where, 'a list of strings', describe(value)))
+  return value
+}
+
 /** A whole number from 1 to 2³¹ − 1, such as `units` or `epochs`. */
 export const checkCount = (where: string, value: unknown, max = 0x7fffffff): number => checkNumber(where, value, { integer: true, min: 1, max })
 

@@ -321,7 +321,6 @@ function drawDigit(pen: Pen, variants: readonly (readonly Line[])[], i: number, 
  * const train = digits({ samples: 12000, seed: 1 })
  * const test = digits({ samples: 2000, seed: 1, offset: 12000 })
  * console.log(train.shape, test.labels.slice(0, 10)) // [12000, 28, 28], each digit once
- * @see src/data/digits.ts
  */
 export function digits(options: DigitsOptions = {}): Digits {
   checkOptions('digits', options, ['samples', 'seed', 'size', 'offset'])

@@ -32,7 +32,6 @@ const hex = (byte: number | undefined): string => (byte === undefined ? 'nothing
  * import { readFileSync } from 'node:fs'
  * const images = readIdx(readFileSync('train-images-idx3-ubyte.gz'))
  * console.log(images.shape) // [60000, 28, 28]
- * @see src/data/idx.ts
  */
 export function readIdx(bytes: Uint8Array): IdxData {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(message('readIdx', 'a Uint8Array', describe(bytes)))
@@ -129,7 +128,6 @@ export type IdxSource = Uint8Array | Int8Array | Int16Array | Int32Array | Float
  * import { readIdx, writeIdx } from 'equigrad/data'
  * const bytes = writeIdx(new Uint8Array([1, 2, 3, 4, 5, 6]), [2, 3])
  * console.log(readIdx(bytes).shape) // [2, 3]
- * @see src/data/idx.ts
  */
 export function writeIdx(data: IdxSource, shape: readonly number[] = [data.length]): Uint8Array<ArrayBuffer> {
   const code = codeOf(data)

@@ -68,7 +68,6 @@ export interface Unfitted<S extends Scaler> {
  * import { standardize } from 'equigrad/data'
  * const scaler = standardize().fit([[1, 10], [3, 30]])
  * console.log(scaler.transform([[2, 30]]).data) // [0, 1]
- * @see src/data/preprocess.ts
  */
 export function standardize(): Unfitted<StandardScaler> {
   return {
@@ -110,7 +109,6 @@ export function standardize(): Unfitted<StandardScaler> {
  * import { normalize } from 'equigrad/data'
  * const scaler = normalize().fit([[1, 10], [3, 30]])
  * console.log(scaler.transform([[2, 30]]).data) // [0.5, 1]
- * @see src/data/preprocess.ts
  */
 export function normalize(options: { readonly range?: readonly [number, number] } = {}): Unfitted<RangeScaler> {
   checkOptions('normalize', options, ['range'])
@@ -138,7 +136,6 @@ export function normalize(options: { readonly range?: readonly [number, number] 
  * import { scalerFromJSON, standardize } from 'equigrad/data'
  * const text = JSON.stringify(standardize().fit([[1], [3]]))
  * console.log(scalerFromJSON(JSON.parse(text)).transform([[3]]).data) // [1]
- * @see src/data/preprocess.ts
  */
 export function scalerFromJSON(json: unknown): StandardScaler | RangeScaler {
   const where = 'scalerFromJSON'

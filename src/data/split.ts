@@ -40,7 +40,6 @@ export interface Split<X, Y> { readonly train: Part<X, Y>; readonly validation: 
  * const { images, labels, shape } = digits({ samples: 1000 })
  * const { train, test } = split({ data: images, shape }, labels, { test: 0.25, stratify: true })
  * console.log(train.x.shape, test.y.length) // [750, 28, 28] 250
- * @see src/data/split.ts
  */
 export function split<X extends Samples, Y extends Samples>(x: X, y: Y, options?: SplitOptions): Split<X, Y>
 export function split(x: Samples, y: Samples, options: SplitOptions = {}): Split<Samples, Samples> {
@@ -172,7 +171,6 @@ function copyEntry(entry: unknown): unknown {
  * @example
  * import { shuffled } from 'equigrad/data'
  * console.log(shuffled(5, 1)) // the numbers 0 to 4 in another order
- * @see src/core/random.ts
  */
 export function shuffled(n: number, seed = 0): Int32Array<ArrayBuffer> {
   return permutation(checkCount('shuffled: n', n), randomKey(checkSeed('shuffled: seed', seed), 'shuffle'))
@@ -188,7 +186,6 @@ export function shuffled(n: number, seed = 0): Int32Array<ArrayBuffer> {
  * @example
  * import { oneHot } from 'equigrad/data'
  * console.log(oneHot([0, 2], 3).data) // [1, 0, 0, 0, 0, 1]
- * @see src/data/split.ts
  */
 export function oneHot(labels: NumericArray | readonly number[], classes?: number): { readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly [number, number] } {
   if (!Array.isArray(labels) && !isNumericArray(labels)) throw new TypeError(message('oneHot: labels', 'an array of whole numbers', describe(labels)))

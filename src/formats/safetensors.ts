@@ -44,7 +44,6 @@ const rank: Readonly<Record<DType, number>> = { f64: 0, f32: 1, i32: 2, u8: 3 }
  * import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
  * const bytes = encodeSafetensors({ bias: { dtype: 'f32', shape: [2], data: new Float32Array([1, 2]) } }, { made: 'here' })
  * console.log(decodeSafetensors(bytes).tensors.bias?.data) // [1, 2]
- * @see src/formats/safetensors.ts
  */
 export function encodeSafetensors(tensors: Readonly<Record<string, FileTensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
   for (const [name, tensor] of Object.entries(tensors)) checkTensor(name, tensor)
@@ -156,7 +155,6 @@ function product(shape: readonly number[]): number | undefined {
  * import { readFileSync } from 'node:fs'
  * const { tensors, metadata } = decodeSafetensors(readFileSync('model.safetensors'))
  * console.log(Object.keys(tensors), metadata)
- * @see src/formats/safetensors.ts
  */
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(message('decodeSafetensors', 'a Uint8Array', describe(bytes)))

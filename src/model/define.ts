@@ -16,7 +16,7 @@ export interface InputOptions {
 }
 
 /** The largest number of elements of one sample. */
-const LARGEST = 2 ** 28
+const LARGEST = 0x1000_0000
 
 /**
  * An input of a model.

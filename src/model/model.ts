@@ -1,6 +1,6 @@
 // A model that predicts: a graph, a seed and a store. The train floor's models extend it.
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
-import { checkCount, checkOptions, checkSeed } from '../core/options.js'
+import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
 import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { rewrite, Value, type InputSpec } from '../compiler/graph/value.js'
@@ -77,6 +77,7 @@ export class Model<I, O> {
   #store: Store | undefined
   readonly #givenStore: Store | undefined
   #weights: Readonly<Record<string, Float32Array>> | undefined
+  #disposed = false
   readonly #predictors = new Map<string, Executor>()
 
   /**
@@ -105,6 +106,7 @@ export class Model<I, O> {
 
   /** The store, made and filled with first values at first need. */
   protected get store(): Store {
+    if (this.#disposed) throw new EquigradError(message('model', 'a model in use', 'one that was disposed of'))
     if (this.#store !== undefined) return this.#store
     const store = this.#givenStore ?? new Store()
     store.declare(params(this.definition.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), this.definition.seed)
@@ -130,22 +132,30 @@ export class Model<I, O> {
   async predict(x: DataOf<I>): Promise<TensorOf<O>> {
     const job = this.#predictJob(x)
     const pacer = new Pacer()
-    while (job.next()) {
-      const pause = pacer.due()
-      if (pause !== undefined) await pause
+    try {
+      while (job.next()) {
+        const pause = pacer.due()
+        if (pause !== undefined) await pause
+      }
+      return job.result()
+    } finally {
+      job.release()
     }
-    return job.result()
   }
 
   /** {@link predict}, at once. */
   predictSync(x: DataOf<I>): TensorOf<O> {
     const job = this.#predictJob(x)
-    while (job.next());
-    return job.result()
+    try {
+      while (job.next());
+      return job.result()
+    } finally {
+      job.release()
+    }
   }
 
   /** The work of a prediction in pieces of a program's capacity. */
-  #predictJob(x: DataOf<I>): { next(): boolean; result(): TensorOf<O> } {
+  #predictJob(x: DataOf<I>): { next(): boolean; result(): TensorOf<O>; release(): void } {
     const data = this.readInputs('predict', x)
     const n = [...data.values()][0]?.rows ?? 0
     const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
@@ -154,7 +164,9 @@ export class Model<I, O> {
       name, view, width: elements(view.shape), data: new Float32Array(n * elements(view.shape)),
     }))
     let done = 0
+    executor.retain()
     return {
+      release: () => { executor.release() },
       next: () => {
         const count = Math.min(capacity, n - done)
         if (count <= 0) return false
@@ -248,17 +260,27 @@ export class Model<I, O> {
    */
   setWeights(weights: Readonly<Record<string, Weight>>): void {
     const { store } = this
+    const given = asRecord('setWeights', weights)
     if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
-    for (const [key, { data, shape }] of Object.entries(weights)) {
+    for (const [key, weight] of Object.entries(given)) {
+      const { data, shape } = asRecord(`setWeights: ${key}`, weight)
       const p = known.get(key)
       if (p === undefined) throw new TypeError(message('setWeights', `keys among ${[...known.keys()].join(', ')}`, describe(key)))
       if (!(data instanceof Float32Array)) throw new TypeError(message(`setWeights: ${key}`, 'a Float32Array', describe(data)))
-      if (shape.length !== p.shape.length || shape.some((d, i) => d !== p.shape[i]) || data.length !== elements(p.shape)) throw new ShapeError(message(`setWeights: ${key}`, formatShape(p.shape), `${formatShape(shape)} with ${data.length} numbers`))
+      if (!Array.isArray(shape)) throw new TypeError(message(`setWeights: ${key}`, 'a shape', describe(shape)))
+      if (shape.length !== p.shape.length || shape.some((d: unknown, i) => d !== p.shape[i]) || data.length !== elements(p.shape)) throw new ShapeError(message(`setWeights: ${key}`, formatShape(p.shape), `${formatShape(shape)} with ${data.length} numbers`))
       if (data.some((x) => x - x !== 0)) throw new RangeError(message(`setWeights: ${key}`, 'finite numbers', 'one that is not'))
     }
     for (const [key, { data }] of Object.entries(weights)) store.f32(store.param(key).address, data.length).set(data)
     store.changed()
+  }
+
+  /** Lets go of the model's memory before the garbage collector would (`using model = …`). Never needed; using it afterwards throws. */
+  [Symbol.dispose](): void {
+    this.#disposed = true
+    this.#store = undefined
+    this.#predictors.clear()
   }
 
   /**
@@ -328,7 +350,7 @@ function summarize({ graph, name }: Definition): string {
 
 /** Checks of what every model is given. */
 export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } {
-  checkOptions(where, options, known)
+  checkGiven(where, options, known)
   const { name = '', seed = 0, store } = options
   if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
   if (store !== undefined && !(store instanceof Store)) throw new TypeError(message(`${where}.store`, 'a store made by createStore', describe(store)))

@@ -1,5 +1,6 @@
 // What a layer is: a frozen function from values to values that declares parameters. It holds no memory and no weights.
-import { ShapeError } from '../core/errors.js'
+import { describe, message, ShapeError } from '../core/errors.js'
+import { checkFlag } from '../core/options.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { currentScope, inScope, Value, type Init, type Scope } from '../compiler/graph/value.js'
 import type { Regularizer } from './regularizers.js'
@@ -35,6 +36,9 @@ export interface LayerContext {
  * @param define - builds the output from the input, out of ops and other layers
  */
 export function layer(kind: string, options: LayerOptions, define: (x: Value, context: LayerContext) => Value): Layer {
+  const { name: given } = options
+  if (given !== undefined && (typeof given !== 'string' || given === '' || given.includes('/'))) throw new TypeError(message(`${kind}: name`, 'a string that is not empty, without a slash', describe(given)))
+  const trainable = checkFlag(`${kind}: trainable`, options.trainable ?? true)
   const params = new Map<string, Value>()
   const scopes = new Map<Scope | null, Scope>()
   const scopeIn = (parent: Scope | null): Scope => {
@@ -51,12 +55,17 @@ export function layer(kind: string, options: LayerOptions, define: (x: Value, co
         if (!sameShape(known.shape, shape)) throw new ShapeError(`${options.name ?? kind}: expected ${formatShape(known.shape)} for its '${name}', as where it was used before, got ${formatShape(shape)}`)
         return known
       }
-      const spec = { name, init, trainable: options.trainable !== false, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
+      const spec = { name, init, trainable, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
       const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
       params.set(name, fresh)
       return fresh
     },
   }
-  const call = (x: Value): Value => inScope(scopeIn(currentScope()), () => define(x, context))
+  const call = (x: Value): Value => {
+    if (!(x instanceof Value)) throw new TypeError(message(given ?? kind, 'a value, such as input([784])', describe(x)))
+    const y = inScope(scopeIn(currentScope()), () => define(x, context))
+    if (!(y instanceof Value)) throw new TypeError(message(given ?? kind, 'a layer that gives a value', describe(y)))
+    return y
+  }
   return Object.freeze(Object.assign(call, { kind, layerName: options.name ?? null }))
 }

@@ -1,6 +1,6 @@
 // Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
 import { ShapeError } from '../core/errors.js'
-import { checkOptions } from '../core/options.js'
+import { checkFlag, checkOptions } from '../core/options.js'
 import { formatShape, type Shape } from '../core/shape.js'
 import { Value } from '../compiler/graph/value.js'
 import { add, div, logitXent, mul, sub } from '../compiler/ops/binary.js'
@@ -78,8 +78,9 @@ export const mae = (): Loss<NumericData, 'mae'> => lossOf('mae', 'values', (y, t
  */
 export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'binaryCrossentropy'> {
   checkOptions('binaryCrossentropy', options, ['fromLogits'])
+  const fromLogits = checkFlag('binaryCrossentropy.fromLogits', options.fromLogits ?? false)
   return lossOf('binaryCrossentropy', 'values', (output, t) => {
-    const logits = logitsOf(output, 'sigmoid', options.fromLogits === true)
+    const logits = logitsOf(output, 'sigmoid', fromLogits)
     if (logits !== null) return logitXent(logits, t)
     const p = clip(output, EPSILON, 1 - EPSILON)
     return neg(add(mul(t, log(p)), mul(affine(t, -1, 1), log(affine(p, -1, 1)))))
@@ -93,8 +94,9 @@ export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<Nume
  */
 export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'categoricalCrossentropy'> {
   checkOptions('categoricalCrossentropy', options, ['fromLogits'])
+  const fromLogits = checkFlag('categoricalCrossentropy.fromLogits', options.fromLogits ?? false)
   return lossOf('categoricalCrossentropy', 'values', (output, t) => {
-    const logits = logitsOf(output, 'softmax', options.fromLogits === true)
+    const logits = logitsOf(output, 'softmax', fromLogits)
     return neg(sum(mul(t, logits === null ? log(normalized(output)) : logSoftmax(logits)), -1))
   })
 }
@@ -106,9 +108,10 @@ export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss
  */
 export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {}): Loss<Labels, 'sparseCategoricalCrossentropy'> {
   checkOptions('sparseCategoricalCrossentropy', options, ['fromLogits'])
+  const fromLogits = checkFlag('sparseCategoricalCrossentropy.fromLogits', options.fromLogits ?? false)
   return lossOf('sparseCategoricalCrossentropy', 'classes', (output, labels) => {
     // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
-    return sparseXent(logitsOf(output, 'softmax', options.fromLogits === true) ?? log(normalized(output)), labels)
+    return sparseXent(logitsOf(output, 'softmax', fromLogits) ?? log(normalized(output)), labels)
   })
 }
 

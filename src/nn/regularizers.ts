@@ -1,8 +1,15 @@
 // Penalties on weights, added to the loss: Keras' formulas.
+import { describe, message } from '../core/errors.js'
 import { checkNumber, checkOptions } from '../core/options.js'
 
 /** l1·Σ|w| + l2·Σw², with gradient l1·sign(w) + 2·l2·w. */
 export interface Regularizer { readonly l1: number; readonly l2: number }
+
+/** What an option says, or undefined; a TypeError for what is no regularizer. */
+export function checkRegularizer(where: string, given: Regularizer | undefined): Regularizer | undefined {
+  if (given !== undefined && (typeof given !== 'object' || given === null || typeof given.l1 !== 'number' || typeof given.l2 !== 'number')) throw new TypeError(message(where, 'a regularizer such as l2(0.01)', describe(given)))
+  return given
+}
 
 /**
  * Penalty factor·Σ|w| (Keras' `L1`).

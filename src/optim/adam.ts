@@ -1,5 +1,5 @@
 // Adam and AdamW.
-import { checkNumber, checkOptions } from '../core/options.js'
+import { checkNames, checkNumber, checkOptions } from '../core/options.js'
 import type { Scalar } from '../core/scalar.js'
 import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
@@ -41,7 +41,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   checkOptions('adamW', options, [...KEYS, 'weightDecay', 'exclude'])
-  return adamLike('adamW', options, checkNumber('adamW.weightDecay', options.weightDecay ?? 0.004, { min: 0 }), options.exclude ?? [])
+  return adamLike('adamW', options, checkNumber('adamW.weightDecay', options.weightDecay ?? 0.004, { min: 0 }), checkNames('adamW.exclude', options.exclude ?? []))
 }
 
 function adamLike(kind: string, options: AdamOptions, decay: number, exclude: readonly string[]): Optimizer {

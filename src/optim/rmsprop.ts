@@ -1,5 +1,5 @@
 // RMSprop.
-import { checkNumber, checkOptions } from '../core/options.js'
+import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
 import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
@@ -24,7 +24,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   checkOptions('rmsprop', options, ['learningRate', 'rho', 'momentum', 'epsilon', 'centered', ...CLIPPING])
   const rho = checkNumber('rmsprop.rho', options.rho ?? 0.9, { min: 0, below: 1 })
   const momentum = checkNumber('rmsprop.momentum', options.momentum ?? 0, { min: 0, below: 1 })
-  const centered = options.centered === true
+  const centered = checkFlag('rmsprop.centered', options.centered ?? false)
   const rate = rateOf('rmsprop', options.learningRate ?? 0.001)
   return {
     kind: 'rmsprop', kernel: 'f32_rmsprop', states: ['v', ...(centered ? ['a'] : []), ...(momentum > 0 ? ['m'] : [])], scalars: { rate },

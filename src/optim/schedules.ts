@@ -1,5 +1,6 @@
 // Learning rates as functions of the step (updates completed, from 0), as expressions: see core/scalar.ts.
-import { checkCount, checkNumber, checkOptions } from '../core/options.js'
+import { describe, message } from '../core/errors.js'
+import { checkCount, checkGiven, checkNumber, checkOptions } from '../core/options.js'
 import type { Scalar } from '../core/scalar.js'
 
 /** A learning rate that changes from step to step. */
@@ -52,7 +53,7 @@ export interface StepDecayOptions extends WarmupOptions {
  */
 export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
   checkNumber('stepDecay: rate', rate, rateRule)
-  checkOptions('stepDecay', options, ['every', 'factor', ...WARMUP])
+  checkGiven('stepDecay', options, ['every', 'factor', ...WARMUP])
   const every = checkCount('stepDecay.every', options.every)
   const factor = checkNumber('stepDecay.factor', options.factor ?? 0.1, rateRule)
   return warmed('stepDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['floor', ['div', step, every]]]])
@@ -72,7 +73,7 @@ export interface ExponentialDecayOptions extends WarmupOptions {
  */
 export function exponentialDecay(rate: number, options: ExponentialDecayOptions): Schedule {
   checkNumber('exponentialDecay: rate', rate, rateRule)
-  checkOptions('exponentialDecay', options, ['steps', 'factor', ...WARMUP])
+  checkGiven('exponentialDecay', options, ['steps', 'factor', ...WARMUP])
   const steps = checkCount('exponentialDecay.steps', options.steps)
   const factor = checkNumber('exponentialDecay.factor', options.factor, rateRule)
   return warmed('exponentialDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['div', step, steps]]])
@@ -92,7 +93,7 @@ export interface CosineDecayOptions extends WarmupOptions {
  */
 export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule {
   checkNumber('cosineDecay: rate', rate, rateRule)
-  checkOptions('cosineDecay', options, ['steps', 'floor', ...WARMUP])
+  checkGiven('cosineDecay', options, ['steps', 'floor', ...WARMUP])
   const steps = checkCount('cosineDecay.steps', options.steps)
   const floor = checkNumber('cosineDecay.floor', options.floor ?? 0, { min: 0, max: 1 })
   return warmed('cosineDecay', rate, options, (step) => {
@@ -103,5 +104,7 @@ export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule
 
 /** The expression of a learning rate, times the factor that callbacks may set. */
 export function rateOf(where: string, given: LearningRate): Scalar {
-  return ['mul', typeof given === 'number' ? checkNumber(`${where}.learningRate`, given, rateRule) : given.rate, 'scale']
+  if (typeof given === 'object' && given !== null && 'rate' in given) return ['mul', given.rate, 'scale']
+  if (typeof given !== 'number') throw new TypeError(message(`${where}.learningRate`, 'a number, or a schedule such as cosineDecay(…)', describe(given)))
+  return ['mul', checkNumber(`${where}.learningRate`, given, rateRule), 'scale']
 }

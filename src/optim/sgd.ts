@@ -1,5 +1,5 @@
 // Stochastic gradient descent.
-import { checkNumber, checkOptions } from '../core/options.js'
+import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
 import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
@@ -25,7 +25,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const rate = rateOf('sgd', options.learningRate ?? 0.01)
   return {
     kind: 'sgd', kernel: 'f32_sgd', states: momentum > 0 ? ['m'] : [], scalars: { rate }, constants: { momentum },
-    flags: { nesterov: options.nesterov === true ? 1 : 0, ...(momentum > 0 ? {} : { m: 0 }) },
+    flags: { nesterov: checkFlag('sgd.nesterov', options.nesterov ?? false) ? 1 : 0, ...(momentum > 0 ? {} : { m: 0 }) },
     clipping: clippingOf('sgd', options), learningRate: rate, decay: { rate: 0, exclude: [] },
   }
 }

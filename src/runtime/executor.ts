@@ -39,6 +39,7 @@ export class Executor {
   #version = -1
   #n = -1
   #linked = false
+  #users = 1
 
   constructor(program: Program, store: Store, options: LinkOptions) {
     this.program = program
@@ -200,6 +201,12 @@ export class Executor {
     return elements(v.shape) * dtypeBytes[v.dtype] * (isBatched(v.shape) ? this.#n : 1)
   }
 
-  /** Gives the program's own memory back. */
-  release(): void { this.#store.free(this.#block) }
+  /** Keeps the program's memory over one `release` more: for work that pauses, while others may drop the executor. */
+  retain(): void { this.#users++ }
+
+  /** Gives the program's own memory back, once no one uses it. */
+  release(): void {
+    this.#users--
+    if (this.#users === 0) this.#store.free(this.#block)
+  }
 }

@@ -174,13 +174,14 @@ export class Store {
   /** Says that weights have other values: prologues run again. */
   changed(): void { this.#version++ }
 
-  /** Is a training call holding the store? */
+  /** Is a training call holding the store, or waiting for it? */
   get training(): boolean { return this.#training > 0 }
 
   /** Runs a training call when those before it have ended. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
+    // Counted from the call on: a sync call or new weights between it and its turn would change what it was called on.
+    this.#training++
     const run = async (): Promise<T> => {
-      this.#training++
       try { return await work() } finally { this.#training-- }
     }
     const result = this.#queue.then(run)

@@ -1,5 +1,5 @@
 // Callbacks: what a caller wants to know or decide while `fit` runs.
-import { checkNumber, checkOptions, checkWord } from '../core/options.js'
+import { checkFlag, checkNumber, checkOptions, checkWord } from '../core/options.js'
 import { describe, message } from '../core/errors.js'
 
 /** Scores by name; those of an output of several are records themselves. */
@@ -27,7 +27,7 @@ export interface FitEvent {
   readonly learningRate: number
   /** Ends training after this step, or epoch. `fit` resolves; `history.stopped` gives the reason. */
   stop(reason?: string): void
-  /** Multiplies the learning rate of the steps to come by a factor (1 as at the start). */
+  /** Multiplies the learning rate of the steps to come by a factor ≥ 0 (1 as at the start; a second call takes the place of the first). */
   scaleLearningRate(factor: number): void
   /** Keeps a copy of the weights as they are now; `restore` brings back the last one. */
   keep(): void
@@ -68,20 +68,19 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const patience = checkNumber('earlyStopping.patience', options.patience ?? 0, { integer: true, min: 0 })
   const minDelta = checkNumber('earlyStopping.minDelta', options.minDelta ?? 0, { min: 0 })
   const mode = checkWord('earlyStopping.mode', options.mode ?? (/accuracy/i.test(monitor) ? 'max' : 'min'), ['min', 'max'])
-  const restoreBest = options.restoreBest !== false
+  const restoreBest = checkFlag('earlyStopping.restoreBest', options.restoreBest ?? true)
   let best = 0
   let waited = 0
   let any = false
   return {
-    onTrainBegin() { waited = 0; any = false },
+    onTrainBegin() { waited = 0; any = false; best = mode === 'min' ? Infinity : -Infinity },
     onEpochEnd(event) {
       const score = scoreNamed(event, monitor)
-      if (!any || (mode === 'min' ? score < best - minDelta : score > best + minDelta)) {
-        any = true
-        best = score
-        waited = 0
-        if (restoreBest) event.keep()
-      } else if (++waited >= patience) event.stop('earlyStopping')
+      const better = mode === 'min' ? score < best - minDelta : score > best + minDelta
+      const first = !any
+      any = true
+      if (better) { best = score; waited = 0 } else if (++waited >= patience && !first) event.stop('earlyStopping')
+      if (restoreBest && (better || first)) event.keep()
     },
     onTrainEnd(event) { if (restoreBest && any) event.restore() },
   }

@@ -90,15 +90,20 @@ export function streamFeed<B>(store: Store, stream: AsyncIterable<B>, read: (bat
       started = true
       let position = 0
       let names: string | undefined
-      for (let at = 0; ; at++) {
-        const next = await iterator.next()
-        if (next.done === true) break
-        const { data, n } = read(next.value, at)
+      let at = -1
+      // for await also closes the stream when training ends early.
+      for await (const next of { [Symbol.asyncIterator]: () => iterator }) {
+        at++
+        const { data, n } = read(next, at)
         const kinds = [...data.keys()].join()
         if (names !== undefined && names !== kinds) throw new ShapeError(message(`fit: batch ${at}`, `the parts of the batches before it (${names})`, kinds))
         names = kinds
         if (position + n <= skip) { position += n; continue }
-        for (const [name, rows] of data) store.bytes.set(bytesOf(rows), place(name, rows.data.byteLength).address)
+        for (const [name, rows] of data) {
+          // first, since memory may grow and `bytes` with it
+          const { address } = place(name, rows.data.byteLength)
+          store.bytes.set(bytesOf(rows), address)
+        }
         const samples = Int32Array.from({ length: n }, (_, i) => position + i)
         position += n
         yield {

@@ -1,5 +1,6 @@
 // The training loop: steps over the batches of a feed, with callbacks, validation, abort and turns for the event loop between them.
 import { message, NonFiniteError } from '../core/errors.js'
+import { checkNumber } from '../core/options.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import type { Callback, FitEvent, ScoreRecord } from './callbacks.js'
 import type { Feed } from './feed.js'
@@ -33,7 +34,7 @@ export function runStep(trainer: Trainer, sources: Sources, batch: Batch, capaci
   const layer = trainer.diagnose(sources, batch)
   const what = layer === null ? 'a gradient that is not finite' : `a value that is not finite, first in ${layer === '' ? 'an input' : layer}`
   throw new NonFiniteError(message(`fit, epoch ${trainer.epoch}, step ${trainer.step}`, 'finite numbers', what,
-    `The weights are those after step ${trainer.step - 1 < 0 ? 'none' : trainer.step - 1}. A lower learning rate, clipping or scaled inputs may help.`), trainer.epoch, trainer.step, layer)
+    `The weights are ${trainer.step === 0 ? 'the first ones' : `those after ${trainer.step} steps`}. A lower learning rate, clipping or scaled inputs may help.`), trainer.epoch, trainer.step, layer)
 }
 
 export async function runFit(run: FitRun): Promise<RunHistory> {
@@ -53,7 +54,7 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
     epoch: trainer.epoch, epochs: run.epochs, firstEpoch, step: trainer.step, batch, batches, samples: board.samples, totalSamples: feed.samples,
     scores: board.scores(), validation, learningRate: trainer.learningRate,
     stop: (reason = 'callback') => { stop ??= reason },
-    scaleLearningRate: (factor) => { trainer.scale = factor },
+    scaleLearningRate: (factor) => { trainer.scale = checkNumber('scaleLearningRate', factor, { min: 0 }) },
     keep: run.keep, restore: run.restore,
   })
   const everyBatch = callbacks.some((c) => c.onBatchEnd !== undefined)
@@ -69,9 +70,12 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
     validation = null
     await call('onEpochBegin')
     let capacity = feed.batchSize
+    let whole = true
+    // A position that other data left behind says nothing about these.
+    if (feed.samples !== null && trainer.position >= feed.samples) trainer.position = 0
     // A training that stopped within an epoch goes on where it stopped.
     for await (const { sources, batch: samples } of paced(feed.batches(trainer.epoch, trainer.position), pacer)) {
-      if (ended()) break
+      if (ended()) { whole = false; break }
       const n = samples.rows.length
       capacity = Math.max(capacity, n)
       const { sums, penalty } = runStep(trainer, sources, samples, capacity)
@@ -80,8 +84,7 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
       batch++
       if (everyBatch) await call('onBatchEnd')
     }
-    // Stopped within the epoch, unless all its samples were seen.
-    if (stop !== null && (feed.samples === null || trainer.position < feed.samples)) break
+    if (!whole) break
     trainer.position = 0
     validation = run.validate === null ? null : await run.validate()
     history.epochs.push(board.scores())

@@ -1,6 +1,6 @@
 // Models that train: compile, fit, evaluate and trainOnBatch over the models of the floor below.
-import { describe, EquigradError, message } from '../core/errors.js'
-import { checkCount, checkNumber, checkOptions } from '../core/options.js'
+import { BusyError, describe, EquigradError, message } from '../core/errors.js'
+import { checkCount, checkFlag, checkGiven, checkNames, checkNumber, checkOptions } from '../core/options.js'
 import type { DType } from '../core/shape.js'
 import type { InputSpec, Value } from '../compiler/graph/value.js'
 import { sliceRows, toRows, type Rows } from '../model/data.js'
@@ -76,6 +76,8 @@ export interface EvaluateOptions {
 
 /** A model with an optimizer and a loss. */
 export interface Compiled<I, O, L, M> extends Model<I, O> {
+  /** Compiles anew: see TrainableModel. */
+  compile<const L2 extends LossOf<O>, const M2 extends MetricsOf<O> = never>(options: CompileOptions<L2, M2>): Compiled<I, O, L2, M2>
   /**
    * Trains on arrays.
    *
@@ -92,6 +94,10 @@ export interface Compiled<I, O, L, M> extends Model<I, O> {
   evaluate(x: DataOf<I>, y: LabelsOf<L>, options?: EvaluateOptions): Promise<Scores<L, M>>
   /** One step on one batch; its scores before the update. */
   trainOnBatch(x: DataOf<I>, y: LabelsOf<L>, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<L, M>>
+  /** Updates completed since compile. */
+  readonly step: number
+  /** Epochs completed since compile. */
+  readonly epoch: number
   /** {@link trainOnBatch}, at once; throws while another training call holds the store. */
   trainOnBatchSync(x: DataOf<I>, y: LabelsOf<L>, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<L, M>
 }
@@ -115,6 +121,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #resume: TrainingState | undefined
   #trainer: Trainer | undefined
   #kept: Map<string, Float32Array> | undefined
+  /** training calls that run or wait */
+  #busy = 0
   readonly #evaluators = new Map<string, Executor>()
 
   constructor(definition: Definition, store?: Store, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
@@ -131,7 +139,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
    */
   compile<const L extends LossOf<O>, const M extends MetricsOf<O> = never>(options: CompileOptions<L, M>): Compiled<I, O, L, M>
   compile(options: CompileOptions<unknown, unknown>): unknown {
-    checkOptions('compile', options, ['optimizer', 'loss', 'metrics', 'lossWeights', 'shards', 'frozen'])
+    checkGiven('compile', options, ['optimizer', 'loss', 'metrics', 'lossWeights', 'shards', 'frozen'])
     const { optimizer, loss, metrics, lossWeights = {}, shards = 1, frozen = [] } = options
     if (typeof optimizer !== 'object' || optimizer === null || !('kernel' in optimizer)) throw new TypeError(message('compile.optimizer', 'an optimizer such as adam()', describe(optimizer)))
     const one = this.definition.oneOutput
@@ -141,8 +149,10 @@ export class TrainableModel<I, O> extends Model<I, O> {
     for (const [name, list] of Object.entries(measures)) {
       if (!Array.isArray(list) || !list.every(isMetric)) throw new TypeError(message(`compile.metrics${one ? '' : `.${name}`}`, 'a list of metrics such as [accuracy()]', describe(list)))
     }
+    checkOptions('compile.lossWeights', lossWeights, Object.keys(losses))
     Object.entries(lossWeights).forEach(([name, w]) => checkNumber(`compile.lossWeights.${name}`, w, { min: 0 }))
     checkCount('compile.shards', shards, 65536)
+    checkNames('compile.frozen', frozen)
     const recipe: Recipe = {
       ...recipeGraph(this.definition.graph, {
         losses: losses as Readonly<Record<string, Loss<never>>>, metrics: measures as Readonly<Record<string, readonly Metric<string>[]>>, weights: lossWeights,
@@ -152,7 +162,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
       if (!params(this.definition.graph).some(({ key }) => isAmong(key, f))) throw new RangeError(message('compile.frozen', `layers or weights among ${params(this.definition.graph).map(({ key }) => key).join(', ')}`, describe(f)))
     }
     if (trainedParams(recipe).length === 0) throw new RangeError(message('compile', 'at least one weight that is trained', 'none'))
-    if (this.#trainer !== undefined && this.store.training) throw new EquigradError(message('compile', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
+    if (this.#busy > 0) throw new BusyError(message('compile', 'a model that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     this.#reset()
     this.#recipe = recipe
     return this
@@ -164,6 +174,18 @@ export class TrainableModel<I, O> extends Model<I, O> {
     this.#trainer = undefined
     this.#resume = undefined
     this.#evaluators.clear()
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]()
+    this.#trainer = undefined
+    this.#evaluators.clear()
+  }
+
+  /** A training call of this model, when its turn comes. */
+  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy++
+    try { return await this.store.exclusive(work) } finally { this.#busy-- }
   }
 
   #compiled(where: string): Recipe {
@@ -203,10 +225,14 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const recipe = this.#compiled('fit')
     const streamed = isStream(x)
     const given: FitOptions<unknown, unknown> = (streamed ? y as FitOptions<unknown, unknown> | undefined : options) ?? {}
+    if (streamed && options !== undefined) throw new TypeError(message('fit', 'fit(batches, options)', 'a third argument', 'Labels of a stream are in its batches.'))
     checkOptions('fit', given, streamed ? FIT_OPTIONS.filter((o) => !['batchSize', 'shuffle', 'validationSplit', 'sampleWeight'].includes(o)) : FIT_OPTIONS)
     const epochs = checkCount('fit.epochs', given.epochs ?? 1)
     const { callbacks = [], signal } = given
     if (!Array.isArray(callbacks)) throw new TypeError(message('fit.callbacks', 'a list of callbacks', describe(callbacks)))
+    callbacks.forEach((c: unknown, i) => { if (typeof c !== 'object' || c === null) throw new TypeError(message(`fit.callbacks[${i}]`, 'a callback, an object of hooks', describe(c))) })
+    if (signal !== undefined && (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean')) throw new TypeError(message('fit.signal', 'the signal of an AbortController', describe(signal)))
+    const shuffle = checkFlag('fit.shuffle', given.shuffle ?? true)
     const split = checkNumber('fit.validationSplit', given.validationSplit ?? 0, { min: 0, below: 1 })
     if (split > 0 && given.validationData !== undefined) throw new RangeError(message('fit', 'validationSplit or validationData', 'both'))
     const full = streamed ? undefined : this.#readAll('fit', x, y, given.sampleWeight)
@@ -222,11 +248,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const n = data === undefined ? 0 : sameCount('fit', data)
     const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)
 
-    return this.store.exclusive(async () => {
+    return this.#exclusive(async () => {
       const trainer = this.#training('fit')
       const feed: Feed = data === undefined
         ? streamFeed(this.store, x as AsyncIterable<unknown>, (batch, at) => this.#readStreamed(batch, at))
-        : arrayFeed(this.store, data, n, { batchSize, shuffle: given.shuffle !== false, seed: this.seed })
+        : arrayFeed(this.store, data, n, { batchSize, shuffle, seed: this.seed })
       try {
         const { epochs: scores, validation: validated, stopped } = await runFit({
           trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
@@ -256,7 +282,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   trainOnBatch(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<unknown, unknown>>
   async trainOnBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): Promise<unknown> {
     const data = this.#readBatch(x, y, options)
-    return this.store.exclusive(() => Promise.resolve(this.#stepOn(data)))
+    return this.#exclusive(() => Promise.resolve(this.#stepOn(data)))
   }
 
   trainOnBatchSync(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<unknown, unknown>
@@ -309,6 +335,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   }
 
   #readValidation(given: NonNullable<FitOptions<unknown, unknown>['validationData']>): Map<string, Rows> {
+    if (typeof given !== 'object' || given === null) throw new TypeError(message('fit.validationData', '[x, y] or { x, y }', describe(given)))
     if ('x' in given) {
       checkOptions('fit.validationData', given, ['x', 'y', 'sampleWeight'])
       return this.#readAll('fit.validationData', given.x, given.y, given.sampleWeight)
@@ -330,18 +357,23 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const n = sameCount('evaluate', data)
     const capacity = Math.min(batchSize, n)
     const executor = this.#evaluator(recipe, capacity, data)
+    executor.retain()
     const board = new Scoreboard(recipe, this.definition.oneOutput)
     const names = ['loss', ...recipe.measured.map(({ value }) => value)]
     const pacer = new Pacer()
-    for (let from = 0; from < n; from += capacity) {
-      const count = Math.min(capacity, n - from)
-      this.runOn(executor, data, from, count)
-      const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
-      board.add(names.map(read), penaltyOf(recipe, read), count)
-      const pause = pacer.due()
-      if (pause !== undefined) await pause
+    try {
+      for (let from = 0; from < n; from += capacity) {
+        const count = Math.min(capacity, n - from)
+        this.runOn(executor, data, from, count)
+        const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
+        board.add(names.map(read), penaltyOf(recipe, read), count)
+        const pause = pacer.due()
+        if (pause !== undefined) await pause
+      }
+      return board.scores()
+    } finally {
+      executor.release()
     }
-    return board.scores()
   }
 
   #evaluator(recipe: Recipe, capacity: number, data: ReadonlyMap<string, Rows>): Executor {

@@ -22,7 +22,7 @@ export function record(where: string, value: unknown): Readonly<Record<string, u
 
 const number: Reader<number> = (v, where) => (typeof v === 'number' ? v : refuse(where, 'a number', v))
 const finite: Reader<number> = (v, where) => (typeof v === 'number' && Number.isFinite(v) ? v : refuse(where, 'a finite number', v))
-const count: Reader<number> = (v, where) => (typeof v === 'number' && Number.isInteger(v) && v >= 0 && v <= 2 ** 31 ? v : refuse(where, 'a whole number', v))
+const count: Reader<number> = (v, where) => (typeof v === 'number' && Number.isInteger(v) && v >= 0 && v <= 0x8000_0000 ? v : refuse(where, 'a whole number', v))
 const text: Reader<string> = (v, where) => (typeof v === 'string' ? v : refuse(where, 'a string', v))
 const flag: Reader<boolean> = (v, where) => (typeof v === 'boolean' ? v : refuse(where, 'true or false', v))
 const list = <T>(of: Reader<T>): Reader<readonly T[]> => (v, where) => (Array.isArray(v) ? v.map((x: unknown, i) => of(x, `${where}[${i}]`)) : refuse(where, 'a list', v))

@@ -90,7 +90,7 @@ export function lower(options: LowerOptions): Unplanned {
   const placed = new Map<Value, View>()
   for (const [name, value] of Object.entries(fetches)) {
     const where = place[name]
-    if (where !== undefined && !placed.has(value)) placed.set(value, asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: name }))
+    if (where !== undefined && !placed.has(value)) placed.set(value, asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: label(name, where.region) }))
   }
 
   const leaf = (v: Value): View => {
@@ -126,7 +126,7 @@ export function lower(options: LowerOptions): Unplanned {
     // A leaf, an alias or a value that was asked for twice is copied to where it is asked for.
     if (where === undefined || (prescribed !== undefined && made === prescribed && sameOffset(asm, prescribed, where.offset))) outputs[name] = made
     else {
-      const target = prescribed !== undefined && sameOffset(asm, prescribed, where.offset) ? prescribed : asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: name })
+      const target = prescribed !== undefined && sameOffset(asm, prescribed, where.offset) ? prescribed : asm.buffer(value.shape, value.dtype, where.region, { offset: where.offset, key: label(name, where.region) })
       const bytes = sizeOf(value.shape, dtypeBytes[value.dtype])
       asm.call(name, 'copy', { x: made, y: target, length: bytes }, { tiles: tilesOf(bytes, ELEMENTS * 4), writes: ['y'] })
       outputs[name] = target
@@ -135,6 +135,9 @@ export function lower(options: LowerOptions): Unplanned {
   const early = prologue ? asm.prologue() : 0
   return { capacity, buffers: asm.buffers, calls: asm.calls, prologue: early, inputs, outputs, inplace: asm.inplace }
 }
+
+/** How a prescribed place is called: the fetch's name, without the region in front. */
+const label = (name: string, region: string): string => (name.startsWith(`${region}:`) ? name.slice(region.length + 1) : name)
 
 const sameOffset = (asm: Assembler, v: View, offset: number): boolean => asm.buffers[v.buffer]?.offset === offset
 

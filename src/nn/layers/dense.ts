@@ -1,5 +1,5 @@
 // dense: the fully connected layer.
-import { checkCount, checkOptions } from '../../core/options.js'
+import { checkCount, checkFlag, checkOptions } from '../../core/options.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape } from '../../core/shape.js'
 import { add } from '../../compiler/ops/binary.js'
@@ -7,7 +7,7 @@ import { matmul } from '../../compiler/ops/matmul.js'
 import { activationFunction, type Activation } from '../activations.js'
 import { initializer, type Initializer } from '../initializers.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
-import type { Regularizer } from '../regularizers.js'
+import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
 export interface DenseOptions extends LayerOptions {
   /** applied to the output (default 'linear') */
@@ -37,11 +37,14 @@ export function dense(units: number, options: DenseOptions = {}): Layer {
   const activate = activationFunction('dense: activation', options.activation)
   const kernelInit = initializer('dense: kernelInitializer', options.kernelInitializer, 'glorotUniform')
   const biasInit = initializer('dense: biasInitializer', options.biasInitializer, 'zeros')
+  const useBias = checkFlag('dense: useBias', options.useBias ?? true)
+  const kernelRegularizer = checkRegularizer('dense: kernelRegularizer', options.kernelRegularizer)
+  const biasRegularizer = checkRegularizer('dense: biasRegularizer', options.biasRegularizer)
   return layer('dense', options, (x, { param }) => {
     const fanIn = x.shape[x.shape.length - 1]
     if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(`${options.name ?? 'dense'}: expected an input of [n, …, features], got ${formatShape(x.shape)}`)
     const fans = { fanIn, fanOut: units }
-    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), options.kernelRegularizer))
-    return activate(options.useBias === false ? y : add(y, param('bias', [units], biasInit(fans), options.biasRegularizer)))
+    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), kernelRegularizer))
+    return activate(useBias ? add(y, param('bias', [units], biasInit(fans), biasRegularizer)) : y)
   })
 }

@@ -1,0 +1,385 @@
+// The table of laws: for every op, values of awkward shapes, a slow reference in f64 with a bound on the rounding errors, numbers to draw,
+// and what its gradient is. An op without a row does not exist (laws.test.ts asks).
+import { randomKey, philox } from '../../src/core/random.js'
+import type { DType, Shape } from '../../src/core/shape.js'
+import { apply1, type Attr, type Attrs, type Value } from '../../src/compiler/graph/value.js'
+import { add } from '../../src/compiler/ops/binary.js'
+import { ops } from '../../src/compiler/ops/index.js'
+import { matmul } from '../../src/compiler/ops/matmul.js'
+import { elu, leakyRelu, relu, sigmoid, tanh } from '../../src/compiler/ops/unary.js'
+import { specialise } from '../../src/compiler/passes/specialise.js'
+import { count, reducedBy, repeated, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
+import { at } from '../support/bits.js'
+
+/** Draws one element: `next` gives uniform numbers in [0, 1), `n` is the number of samples. */
+export type Draw = (next: () => number, n: number) => number
+
+/** An operand of a case. */
+export interface Operand { readonly shape: Shape; readonly dtype: DType; readonly draw: Draw }
+export interface Case { readonly operands: readonly Operand[]; readonly attrs: Attrs }
+
+/**
+ * What a row says of its gradient: that differences of the reference show it (`differences`); that the op is constant by definition (`none`);
+ * that it has no rule and is refused by name (`refused`). `first` has a gradient that has none itself.
+ */
+export type GradientKind = 'differences' | 'none' | 'refused' | 'first'
+
+export interface Row {
+  readonly op: string
+  readonly name: string
+  readonly cases: readonly Case[]
+  /** the value under test (default: the op applied to the operands) */
+  readonly build: (ins: readonly Value[], attrs: Attrs) => Value
+  readonly oracle: (ins: readonly Plain[], attrs: Attrs, n: number) => readonly Element[]
+  /** |program − oracle| ≤ units·U·scale for every element, U = 2⁻²⁴: the largest relative error of one rounding to f32 */
+  readonly units: number
+  readonly gradient: GradientKind
+}
+
+/** The seed and the step with which dropout is run. */
+export const SEED = 11
+export const STEP = 5
+
+const build = (op: string) => (ins: readonly Value[], attrs: Attrs): Value => {
+  const found = ops.get(op)
+  if (found === undefined) throw new RangeError(`no op ${op}`)
+  return apply1(found, ins, attrs)
+}
+
+// Numbers to draw. Those with a gap stay away from a kink by more than the step of a difference.
+const between = (low: number, high: number): Draw => (next) => Math.fround(low + (high - low) * next())
+const any = between(-2, 2)
+const apart: Draw = (next) => Math.fround((next() < 0.5 ? -1 : 1) * (0.1 + 1.9 * next()))
+const whole = (below: number): Draw => (next) => Math.floor(next() * below)
+const halves: Draw = (next) => Math.floor(next() * 9) / 2 - 2
+const quarters: Draw = (next) => Math.floor(next() * 8) / 2 - 1.75
+const sampleBelowN: Draw = (next, n) => Math.floor(next() * n)
+
+const f32 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'f32', draw })
+const i32 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'i32', draw })
+const u8 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'u8', draw })
+
+/** Widths below, at and above a vector, two, and four. */
+const ELEMENTWISE: readonly Shape[] = [['n'], ['n', 1], ['n', 3], ['n', 7], ['n', 8], ['n', 17], ['n', 5, 9], ['n', 0], [], [1], [7], [8, 3], [4099]]
+const ROWWISE: readonly Shape[] = [['n', 1], ['n', 3], ['n', 5], ['n', 8], ['n', 17], ['n', 4, 9], [7], [13, 2], [3, 530]]
+
+/** All forms of broadcasting that three loops hold. */
+const BROADCASTS: readonly (readonly [Shape, Shape])[] = [
+  [['n', 3], ['n', 3]], [['n', 17], [17]], [[5], ['n', 5]], [['n', 7], []], [[], ['n', 8]], [['n', 9], [1, 9]], [['n', 1], ['n', 17]], [['n', 5], ['n', 1]],
+  [['n', 5, 1], [1, 7]], [['n', 1, 3], [5, 3]], [['n', 5, 3], ['n', 1, 3]], [[1], ['n']], [[1, 8], ['n', 1]], [['n'], ['n']], [[7], [7]], [[3, 1], [1, 5]], [[], []], [[4099], []],
+]
+
+const elements = (shape: readonly number[], element: (i: number) => Element): readonly Element[] => Array.from({ length: count(shape) }, (_, i) => element(i))
+const operandAt = (ins: readonly Plain[], i: number): Plain => {
+  const x = ins[i]
+  if (x === undefined) throw new RangeError(`no operand ${i}`)
+  return x
+}
+
+/** An attribute that is a list of numbers. */
+const numbers = (attr: Attr | undefined): readonly number[] => (typeof attr === 'object' ? attr : [])
+
+interface UnaryOptions { readonly units: number; readonly draw?: Draw; readonly attrs?: Attrs; readonly scale?: (x: number, y: number) => number }
+
+function unary(op: string, f: (x: number) => number, { units, draw = any, attrs = {}, scale = (_, y) => Math.abs(y) }: UnaryOptions): Row {
+  return {
+    op, name: op, units, gradient: 'differences', build: build(op), cases: ELEMENTWISE.map((shape) => ({ operands: [f32(shape, draw)], attrs })),
+    oracle: ([x = { shape: [], data: [] }]) => x.data.map((v) => { const y = f(v); return { y, scale: scale(v, y) } }),
+  }
+}
+
+/** Elementary functions err by at most 2.5 ulps (test/kernels/math.test.ts), 2·U each; two more roundings for a product or a sum around them. */
+const ELEMENTARY = 7
+const ALPHA = 0.25
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+
+const unaryRows: readonly Row[] = [
+  unary('neg', (x) => -x, { units: 0 }),
+  unary('exp', Math.exp, { units: ELEMENTARY }),
+  unary('log', Math.log, { units: ELEMENTARY, draw: between(0.2, 4) }),
+  unary('sqrt', Math.sqrt, { units: 1, draw: between(0.2, 4) }),
+  unary('square', (x) => x * x, { units: 1 }),
+  unary('abs', Math.abs, { units: 0, draw: apart }),
+  unary('sign', Math.sign, { units: 0, draw: apart }),
+  unary('reciprocal', (x) => 1 / x, { units: 1, draw: apart }),
+  unary('relu', (x) => (x > 0 ? x : 0), { units: 0, draw: apart }),
+  unary('leakyRelu', (x) => (x > 0 ? x : ALPHA * x), { units: 1, draw: apart, attrs: { alpha: ALPHA } }),
+  unary('elu', (x) => (x > 0 ? x : ALPHA * Math.expm1(x)), { units: ELEMENTARY, draw: apart, attrs: { alpha: ALPHA } }),
+  unary('sigmoid', (x) => 1 / (1 + Math.exp(-x)), { units: ELEMENTARY }),
+  unary('tanh', Math.tanh, { units: ELEMENTARY }),
+  unary('softplus', softplus, { units: ELEMENTARY }),
+  // Bounds on the grid of eighths, numbers beside it.
+  unary('clip', (x) => Math.min(Math.max(x, -0.75), 0.5), { units: 0, draw: (next) => Math.floor(next() * 16) / 4 - 2 + 0.125, attrs: { alpha: -0.75, beta: 0.5 } }),
+  unary('affine', (x) => 1.5 * x - 0.3125, { units: 1.01, attrs: { alpha: 1.5, beta: -0.3125 }, scale: (x, y) => Math.abs(1.5 * x) + Math.abs(y) }),
+]
+
+interface BinaryOptions { readonly units: number; readonly a?: Draw; readonly b?: Draw; readonly attrs?: Attrs; readonly scale?: (a: number, b: number, y: number) => number }
+
+function binary(op: string, f: (a: number, b: number) => number, { units, a = any, b = any, attrs = {}, scale = (_, __, y) => Math.abs(y) }: BinaryOptions): Row {
+  return {
+    op, name: op, units, gradient: 'differences', build: build(op), cases: BROADCASTS.map(([left, right]) => ({ operands: [f32(left, a), f32(right, b)], attrs })),
+    oracle(ins) {
+      const shape = spanned(operandAt(ins, 0).shape, operandAt(ins, 1).shape)
+      const [left, right] = [repeated(operandAt(ins, 0), shape), repeated(operandAt(ins, 1), shape)]
+      return elements(shape, (i) => { const [u, v] = [at(left.data, i), at(right.data, i)], y = f(u, v); return { y, scale: scale(u, v, y) } })
+    },
+  }
+}
+
+const binaryRows: readonly Row[] = [
+  binary('add', (a, b) => a + b, { units: 1 }),
+  binary('sub', (a, b) => a - b, { units: 1 }),
+  binary('mul', (a, b) => a * b, { units: 1 }),
+  binary('div', (a, b) => a / b, { units: 1, b: apart }),
+  // Two grids without a common point.
+  binary('maximum', Math.max, { units: 0, a: halves, b: quarters }),
+  binary('minimum', Math.min, { units: 0, a: halves, b: quarters }),
+  binary('greater', (a, b) => (a > b ? 1 : 0), { units: 0, a: halves, b: quarters }),
+  // One grid: some are equal, and a small step then makes both neighbours unequal.
+  binary('equal', (a, b) => (a === b ? 1 : 0), { units: 0, a: halves, b: halves }),
+  binary('reluGrad', (y, dy) => (y > 0 ? dy : 0), { units: 0, a: apart }),
+  binary('leakyReluGrad', (y, dy) => (y > 0 ? dy : ALPHA * dy), { units: 1, a: apart, attrs: { alpha: ALPHA } }),
+  // 1 + δ for each of the roundings: 2·U, and U² is below one part in a hundred
+  binary('eluGrad', (y, dy) => (y > 0 ? dy : dy * (y + ALPHA)), { units: 2.01, a: apart, attrs: { alpha: ALPHA } }),
+  binary('sigmoidGrad', (y, dy) => dy * y * (1 - y), { units: 3.01, a: between(0.05, 0.95) }),
+  // y² errs by U·y², which the difference does not shrink; its rounding and the product's err by U each
+  binary('tanhGrad', (y, dy) => dy * (1 - y * y), { units: 2.01, a: between(-0.95, 0.95), scale: (y, dy) => Math.abs(dy) * (1 + y * y) }),
+  // relu(a) − a·b + log(1 + e^−|a|): the product, two sums, and the last term's own error
+  binary('logitXent', (a, b) => Math.max(a, 0) - a * b + Math.log1p(Math.exp(-Math.abs(a))), { units: ELEMENTARY, b: between(0, 1), scale: (a, b) => 2 * Math.abs(a) + Math.abs(a * b) + 1 }),
+  binary('clipGrad', (x, dy) => (-0.75 <= x && x <= 0.5 ? dy : 0), { units: 0, a: (next) => Math.floor(next() * 16) / 4 - 2 + 0.125, attrs: { alpha: -0.75, beta: 0.5 } }),
+]
+
+const REDUCTIONS: readonly (readonly [Shape, readonly number[]])[] = [
+  [['n', 5], [1]], [['n', 17], [1]], [['n', 1], [1]], [['n', 5], [0]], [['n', 1], [0]], [['n', 7], [0, 1]], [['n'], [0]], [['n', 3, 7], [1]], [['n', 3, 7], [2]], [['n', 3, 7], [1, 2]],
+  [['n', 3, 7], [0, 1]], [['n', 9, 70], [1]], [[9], [0]], [[1030], [0]], [[1030, 3], [0]], [[3, 1030], [1]], [[2, 3, 5], [0]], [[2, 0], [1]],
+]
+
+/** A sum of k terms errs by less than k·U·Σ|x| in any order; a mean is rounded once more. */
+function reduction(op: 'sum' | 'mean'): Row {
+  return {
+    op, name: op, units: 1, gradient: 'differences', build: build(op), cases: REDUCTIONS.map(([shape, axes]) => ({ operands: [f32(shape, any)], attrs: { axes } })),
+    oracle(ins, { axes }) {
+      return reducedBy(operandAt(ins, 0), numbers(axes)).terms.map((terms) => {
+        const divisor = op === 'mean' ? terms.length : 1
+        return { y: terms.reduce((a, b) => a + b, 0) / divisor, scale: (terms.length + 1) * terms.reduce((a, b) => a + Math.abs(b), 0) / Math.max(divisor, 1) }
+      })
+    },
+  }
+}
+
+/** Rows and columns of a matrix product: a is [m, k], b [k, n], as functions. A sum of k products errs by less than (k + 1)·U·Σ|a·b|. */
+function product(a: Plain, b: Plain, attrs: Attrs): { readonly shape: readonly number[]; readonly y: readonly Element[] } {
+  const [last, lastB] = [a.shape[a.shape.length - 1] ?? 1, b.shape[b.shape.length - 1] ?? 1]
+  const rows = count(a.shape.slice(0, -1))
+  const [m, k, n] = attrs['transposeA'] === true ? [last, rows, lastB] : [rows, last, attrs['transposeB'] === true ? at(b.shape, 0) : lastB]
+  const left = (i: number, j: number): number => at(a.data, attrs['transposeA'] === true ? j * last + i : i * last + j)
+  const right = (i: number, j: number): number => at(b.data, attrs['transposeB'] === true ? j * last + i : i * lastB + j)
+  const y: Element[] = []
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let [sum, scale] = [0, 0]
+      for (let l = 0; l < k; l++) { const t = left(i, l) * right(l, j); sum += t; scale += Math.abs(t) }
+      y.push({ y: sum, scale: (k + 1) * scale })
+    }
+  }
+  return { shape: attrs['transposeA'] === true ? [m, n] : [...a.shape.slice(0, -1), n], y }
+}
+
+const A = { transposeA: true, transposeB: false }, B = { transposeA: false, transposeB: true }, PLAIN = { transposeA: false, transposeB: false }
+const PRODUCTS: readonly (readonly [Shape, Shape, Attrs])[] = [
+  [['n', 3], [3, 5], PLAIN], [['n', 17], [17, 9], PLAIN], [['n', 1], [1, 1], PLAIN], [['n', 7], [7, 8], PLAIN], [['n', 4, 3], [3, 2], PLAIN], [[2, 3], [3, 4], PLAIN], [['n', 0], [0, 3], PLAIN],
+  [['n', 530], [530, 3], PLAIN], [['n', 5, 2], [2, 70], PLAIN], [['n', 3], [5, 3], B], [['n', 8], [17, 8], B], [['n', 3, 2], [9, 2], B], [['n', 3], ['n', 5], A], [['n', 17], ['n', 9], A],
+  [['n', 1], ['n', 1], A], [['n', 2, 3], ['n', 2, 4], A], [[7, 3], [7, 2], A], [[530, 3], [530, 9], A],
+]
+
+const matmulRow: Row = {
+  op: 'matmul', name: 'matmul', units: 1, gradient: 'differences', build: build('matmul'),
+  cases: PRODUCTS.map(([a, b, attrs]) => ({ operands: [f32(a, any), f32(b, any)], attrs })),
+  oracle: (ins, attrs) => product(operandAt(ins, 0), operandAt(ins, 1), attrs).y,
+}
+
+/** A dense layer, which `fuse` makes one call of. An activation with a slope of at most 1 does not enlarge an error. */
+function denseRow(name: string, activate: (x: Value) => Value, f: (x: number) => number): Row {
+  return {
+    op: 'matmul', name: `matmul + bias, ${name}`, units: ELEMENTARY, gradient: 'differences',
+    cases: ([[['n', 3], 5], [['n', 17], 9], [['n', 4, 3], 1], [['n', 2], 70], [[5, 3], 2]] as const).map(([x, units]) =>
+      ({ operands: [f32(x, any), f32([at(x.map(Number), x.length - 1), units], any), f32([units], any)], attrs: {} })),
+    build: ([x, w, b]) => {
+      if (x === undefined || w === undefined || b === undefined) throw new RangeError('a dense layer has three operands')
+      return activate(add(matmul(x, w), b))
+    },
+    oracle(ins) {
+      const bias = operandAt(ins, 2).data
+      return product(operandAt(ins, 0), operandAt(ins, 1), PLAIN).y.map(({ y, scale }, i) => { const b = at(bias, i % bias.length); return { y: f(y + b), scale: scale + Math.abs(b) + Math.abs(f(y + b)) } })
+    },
+  }
+}
+
+const fusedRows: readonly Row[] = [
+  denseRow('linear', (x) => x, (x) => x), denseRow('sigmoid', sigmoid, (x) => 1 / (1 + Math.exp(-x))), denseRow('tanh', tanh, Math.tanh),
+  denseRow('relu', relu, (x) => Math.max(x, 0)), denseRow('leakyRelu', (x) => leakyRelu(x, ALPHA), (x) => (x > 0 ? x : ALPHA * x)), denseRow('elu', (x) => elu(x, ALPHA), (x) => (x > 0 ? x : ALPHA * Math.expm1(x))),
+]
+
+const shapeRows: readonly Row[] = [
+  {
+    op: 'expand', name: 'expand', units: 0, gradient: 'differences', build: build('expand'),
+    cases: ([[[], ['n']], [[1], ['n', 3]], [[3], ['n', 3]], [['n', 1], ['n', 17]], [['n', 1, 3], ['n', 4, 3]], [['n', 5, 1], ['n', 5, 8]], [[5, 1], [5, 7]], [[1, 9], [2, 9]], [[1, 3], ['n', 3]]] as const)
+      .map(([from, to]) => ({ operands: [f32(from, any)], attrs: { shape: to.map((d) => (d === 'n' ? -1 : d)) } })),
+    oracle: (ins, { shape }, n) => repeated(operandAt(ins, 0), numbers(shape).map((d) => (d === -1 ? n : d))).data.map((y) => ({ y, scale: 0 })),
+  },
+  {
+    op: 'reshape', name: 'reshape', units: 0, gradient: 'differences', build: build('reshape'),
+    cases: ([[['n', 6], ['n', 2, 3]], [['n', 4], ['n', 4, 1]], [['n', 3, 5], ['n', 15]], [['n'], ['n', 1]], [[12], [3, 4]], [[], [1, 1]]] as const)
+      .map(([from, to]) => ({ operands: [f32(from, any)], attrs: { shape: to.map((d) => (d === 'n' ? -1 : d)) } })),
+    oracle: (ins) => operandAt(ins, 0).data.map((y) => ({ y, scale: 0 })),
+  },
+]
+
+const shifted = (row: readonly number[]): { readonly max: number; readonly sum: number } => {
+  const max = Math.max(...row)
+  return { max, sum: row.reduce((s, v) => s + Math.exp(v - max), 0) }
+}
+
+/**
+ * Units of a softmax (test/reference/softmax.ts derives them): numbers within ±2 spread over D = 4; the numerator errs by D + 2·2 + 1, the
+ * sum by D + 2·2 + 512/8 + 3 + 2 chunks, the quotient by one. A logarithm of that sum errs as much, absolutely.
+ */
+const SOFTMAX = 90
+
+/** A kernel over rows: `f` gives the elements of one, of the operands' rows. */
+function rowsRow(op: string, units: number, draws: readonly Draw[], f: (rows: readonly (readonly number[])[]) => readonly Element[]): Row {
+  return {
+    op, name: op, units, gradient: 'differences', build: build(op), cases: ROWWISE.map((shape) => ({ operands: draws.map((draw) => f32(shape, draw)), attrs: {} })),
+    oracle(ins) {
+      const all = ins.map(rowsOf)
+      return (all[0] ?? []).flatMap((_, r) => f(all.map((rows) => rows[r] ?? [])))
+    },
+  }
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((s, v, i) => s + v * at(b, i), 0)
+const dotAbs = (a: readonly number[], b: readonly number[]): number => a.reduce((s, v, i) => s + Math.abs(v * at(b, i)), 0)
+
+const softmaxRows: readonly Row[] = [
+  rowsRow('softmax', SOFTMAX, [any], ([x = []]) => { const { max, sum } = shifted(x); return x.map((v) => { const y = Math.exp(v - max) / sum; return { y, scale: y } }) }),
+  rowsRow('logSoftmax', SOFTMAX, [any], ([x = []]) => { const { max, sum } = shifted(x); return x.map((v) => ({ y: v - max - Math.log(sum), scale: max - v + Math.log(sum) + 1 })) }),
+  // y·(dy − Σ dy·y): width + 1 roundings of the sum, the difference, the product
+  rowsRow('softmaxGrad', 1.01, [between(0, 1), any], ([y = [], dy = []]) => y.map((v, i) =>
+    ({ y: v * (at(dy, i) - dot(dy, y)), scale: (y.length + 3) * Math.abs(v) * (Math.abs(at(dy, i)) + dotAbs(dy, y)) }))),
+  // dy − eʸ·Σ dy: the exponential, width roundings of the sum, the product, the difference
+  rowsRow('logSoftmaxGrad', ELEMENTARY, [between(-3, 0), any], ([y = [], dy = []]) => {
+    const [sum, scale] = [dy.reduce((a, b) => a + b, 0), dy.reduce((a, b) => a + Math.abs(b), 0)]
+    return y.map((v, i) => ({ y: at(dy, i) - Math.exp(v) * sum, scale: (y.length + 3) * (Math.abs(at(dy, i)) + Math.exp(v) * scale) }))
+  }),
+]
+
+const lossRows: readonly Row[] = [
+  {
+    op: 'sparseXent', name: 'sparseXent', units: SOFTMAX, gradient: 'first', build: build('sparseXent'),
+    cases: ROWWISE.map((shape) => ({ operands: [f32(shape, any), i32(shape.slice(0, -1), whole(Number(shape[shape.length - 1])))], attrs: {} })),
+    oracle(ins) {
+      const labels = operandAt(ins, 1).data
+      return rowsOf(operandAt(ins, 0)).map((x, r) => { const { max, sum } = shifted(x), own = at(x, at(labels, r)); return { y: Math.log(sum) + max - own, scale: max - own + Math.log(sum) + 1 } })
+    },
+  },
+  {
+    op: 'sparseXentGrad', name: 'sparseXentGrad', units: SOFTMAX, gradient: 'refused', build: build('sparseXentGrad'),
+    cases: ROWWISE.map((shape) => ({ operands: [f32(shape, any), i32(shape.slice(0, -1), whole(Number(shape[shape.length - 1]))), f32(shape.slice(0, -1), any)], attrs: {} })),
+    oracle(ins) {
+      const [labels, dy] = [operandAt(ins, 1).data, operandAt(ins, 2).data]
+      return rowsOf(operandAt(ins, 0)).flatMap((x, r) => {
+        const { max, sum } = shifted(x)
+        return x.map((v, j) => ({ y: (Math.exp(v - max) / sum - (j === at(labels, r) ? 1 : 0)) * at(dy, r), scale: 2 * Math.abs(at(dy, r)) }))
+      })
+    },
+  },
+]
+
+const dropped = (shape: readonly number[], samples: readonly number[], i: number, { rate, stream }: Attrs): boolean => {
+  const width = count(shape.slice(1)), j = i % width
+  const word = at(philox(randomKey(SEED, 'dropout', String(stream)), j >> 2, at(samples, Math.floor(i / width)), STEP, 0), j % 4)
+  return word < Math.floor(Number(rate) * 2 ** 32)
+}
+
+const ROWS_OF_DATA: readonly Shape[] = [['n'], ['n', 1], ['n', 3], ['n', 8], ['n', 17], ['n', 2, 5]]
+
+/** A read converts, rounds to f32, and scales and offsets, each rounded. */
+const readRow: Row = {
+  op: 'read', name: 'read', units: 3.01, gradient: 'none', build: build('read'),
+  cases: ROWS_OF_DATA.flatMap((shape) => [
+    { operands: [f32(shape, any), i32(['n'], sampleBelowN)], attrs: { to: 'f32', scale: 1, offset: 0 } },
+    { operands: [f32(shape, any)], attrs: { to: 'f32', scale: 1.5, offset: -0.25 } },
+    { operands: [u8(shape, whole(256)), i32(['n'], sampleBelowN)], attrs: { to: 'f32', scale: 1 / 255, offset: 0 } },
+    { operands: [{ shape, dtype: 'f64' as const, draw: (next: () => number) => 4 * next() - 2 }, i32(['n'], sampleBelowN)], attrs: { to: 'f32', scale: 1, offset: 0.5 } },
+    { operands: [i32(shape, whole(1000))], attrs: { to: 'f32', scale: 1, offset: 0 } },
+    { operands: [i32(shape, whole(1000)), i32(['n'], sampleBelowN)], attrs: { to: 'i32', scale: 1, offset: 0 } },
+    { operands: [u8(shape, whole(256))], attrs: { to: 'i32', scale: 1, offset: 0 } },
+  ]),
+  oracle([source = { shape: [], data: [] }, index], { scale, offset }) {
+    const width = count(source.shape.slice(1)), s = Number(scale), o = Number(offset)
+    return elements(source.shape, (i) => {
+      const row = index === undefined ? Math.floor(i / width) : at(index.data, Math.floor(i / width))
+      const x = at(source.data, row * width + i % width)
+      return { y: x * s + o, scale: Math.abs(x * s) + Math.abs(o) }
+    })
+  },
+}
+
+const selectCases: readonly (readonly [Shape, Shape, Shape])[] = [
+  [['n', 3], ['n', 3], ['n', 3]], [['n', 17], ['n', 17], []], [['n'], [], ['n']], [['n', 8], [], []], [[7], [7], [7]], [[4099], [4099], []], [['n', 2, 5], ['n', 2, 5], ['n', 2, 5]],
+]
+
+const otherRows: readonly Row[] = [
+  {
+    op: 'select', name: 'select', units: 0, gradient: 'differences', build: build('select'),
+    // Any byte that is not 0 chooses the first.
+    cases: selectCases.map(([mask, a, b]) => ({ operands: [u8(mask, (next) => (next() < 0.5 ? 0 : 1 + Math.floor(next() * 255))), f32(a, any), f32(b, any)], attrs: {} })),
+    oracle([mask = { shape: [], data: [] }, a = mask, b = mask]) {
+      const [x, y] = [repeated(a, mask.shape), repeated(b, mask.shape)]
+      return mask.data.map((m, i) => ({ y: m !== 0 ? at(x.data, i) : at(y.data, i), scale: 0 }))
+    },
+  },
+  readRow,
+  {
+    // Whole numbers: there are ties, and the first wins.
+    op: 'argMax', name: 'argMax', units: 0, gradient: 'none', build: build('argMax'), cases: ROWWISE.map((shape) => ({ operands: [f32(shape, whole(4))], attrs: {} })),
+    oracle: (ins) => rowsOf(operandAt(ins, 0)).map((row) => ({ y: row.indexOf(Math.max(...row)), scale: 0 })),
+  },
+  {
+    op: 'sameIndex', name: 'sameIndex', units: 0, gradient: 'none', build: build('sameIndex'),
+    cases: ([['n'], ['n', 3], ['n', 17], [5], [4099]] as const).map((shape) => ({ operands: [i32(shape, whole(3)), i32(shape, whole(3))], attrs: {} })),
+    oracle: (ins) => operandAt(ins, 0).data.map((v, i) => ({ y: v === at(operandAt(ins, 1).data, i) ? 1 : 0, scale: 0 })),
+  },
+  {
+    // In f64: k terms err by less than (k + 1)·2⁻⁵³·Σ|x·w|, in units of U = 2⁻²⁴.
+    op: 'total', name: 'total', units: 2 ** -29, gradient: 'refused', build: build('total'),
+    cases: ([['n'], ['n', 5], [7], [1030], []] as const).flatMap((shape) => [{ operands: [f32(shape, any)], attrs: {} }, { operands: [f32(shape, any), f32(shape, any)], attrs: {} }]),
+    oracle([x = { shape: [], data: [] }, w]) {
+      const terms = x.data.map((v, i) => v * (w === undefined ? 1 : at(w.data, i)))
+      return [{ y: terms.reduce((a, b) => a + b, 0), scale: (terms.length + 1) * terms.reduce((a, b) => a + Math.abs(b), 0) }]
+    },
+  },
+  {
+    // The factor 1 / (1 − rate) is rounded, and the product.
+    op: 'dropout', name: 'dropout', units: 2.01, gradient: 'differences', build: build('dropout'),
+    cases: ROWS_OF_DATA.flatMap((shape) => [0.3, 0.75].map((rate) => ({ operands: [f32(shape, any), i32(['n'], whole(1000))], attrs: { rate, stream: `layer#${rate}` } }))),
+    oracle([x = { shape: [], data: [] }, samples = x], attrs) {
+      return x.data.map((v, i) => { const y = dropped(x.shape, samples.data, i, attrs) ? 0 : v / (1 - Number(attrs['rate'])); return { y, scale: Math.abs(y) } })
+    },
+  },
+  ...(['train', 'predict'] as const).map((mode, chosen): Row => ({
+    op: 'byMode', name: `byMode, ${mode}`, units: 0, gradient: 'differences',
+    cases: [['n', 3] as const, [5] as const].map((shape) => ({ operands: [f32(shape, any), f32(shape, any)], attrs: {} })),
+    build: (ins, attrs) => {
+      const [y] = specialise([build('byMode')(ins, attrs)], mode)
+      if (y === undefined) throw new RangeError('specialise gives a value')
+      return y
+    },
+    oracle: (ins) => operandAt(ins, chosen).data.map((y) => ({ y, scale: 0 })),
+  })),
+]
+
+export const table: readonly Row[] = [
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+]
+
