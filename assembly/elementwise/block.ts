@@ -49,5 +49,7 @@ export function f64_accumulate(descriptor: usize, scratch: usize, tileBegin: i32
 export function copy(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
   const first = <usize>tileBegin * (4 * ELEMENTS)
   const end = min(<usize>load<i32>(descriptor, 8), <usize>tileEnd * (4 * ELEMENTS))
-  if (first < end) memory.copy(load<usize>(descriptor, 4) + first, load<usize>(descriptor, 0) + first, end - first)
+  const x = load<usize>(descriptor, 0), y = load<usize>(descriptor, 4)
+  // the planner may have put y in the place of x
+  if (x != y && first < end) memory.copy(y + first, x + first, end - first)
 }

@@ -2,7 +2,8 @@
 //
 // Order (law 3): block = chunk₀, block += chunk₁, …; total = block₀, total += block₁, …; then bias and activation, once. The loops below
 // come to the chunks of an output in ascending order, wherever its sum rests meanwhile: the first block grows in C itself, a later one in
-// scratch, from where its last chunk adds it to C.
+// scratch, from where its last chunk adds it to C. With `add` every block is a later one, so C gets the finished sum added, once: a sum of
+// one block, k ≤ KB (the lowering sees to it), since (C + block₀) + block₁ is not C + (block₀ + block₁).
 import { GEMM_COLUMNS, GEMM_ROWS, KB, KC, PANEL } from '../codes'
 import { Form, sweepAny, sweepColumns, sweepRows, Then } from './micro'
 
@@ -14,20 +15,21 @@ const EDGE_BIAS: usize = 3072
 export function f32_gemm(d: usize, scratch: usize, begin: i32, end: i32): void {
   const m = load<i32>(d, 16), n = load<i32>(d, 20), k = load<i32>(d, 24)
   const across = (n + GEMM_COLUMNS - 1) / GEMM_COLUMNS
-  const width = k > KB ? SCRATCH_COLUMNS : GEMM_COLUMNS
+  const add = load<i32>(d, 56) != 0
+  const width = k > KB || add ? SCRATCH_COLUMNS : GEMM_COLUMNS
   for (let tile = begin; tile < end; tile++) {
     const i = tile / across * GEMM_ROWS, rows = min(GEMM_ROWS, m - i)
     const j0 = tile % across * GEMM_COLUMNS, j1 = min(j0 + GEMM_COLUMNS, n)
-    for (let j = j0; j < j1; j += width) strip(d, scratch, i, rows, j, min(width, j1 - j), k)
+    for (let j = j0; j < j1; j += width) strip(d, scratch, i, rows, j, min(width, j1 - j), k, add)
   }
 }
 
 /** All sums of a strip of a tile. */
-function strip(d: usize, scratch: usize, i: i32, rows: i32, j: i32, columns: i32, k: i32): void {
+function strip(d: usize, scratch: usize, i: i32, rows: i32, j: i32, columns: i32, k: i32, add: bool): void {
   let p = 0
   do {
     const count = min(KC, k - p), next = p + count
-    const first = p < KB, opens = p % KB == 0, closes = next % KB == 0 || next == k
+    const first = !add && p < KB, opens = p % KB == 0, closes = next % KB == 0 || next == k
     let then = opens ? 0 : Then.addToBlock
     if (closes && !first) then |= Then.addToTotal
     if (next == k) then |= Then.finish

@@ -30,9 +30,10 @@ export const kernelTable = {
    * C = act(A·B + bias). C(i, j) = Σₖ A(i, k)·B(k, j), summed as law 3 says: chunks of KC terms, ascending from +0; chunks added ascending
    * to a block of KB terms; blocks added ascending. A(i, k) at a + i·aRow + k·aStep; B(k, j) at b + (j / 8)·bPanel + k·bStep + (j % 8)·4;
    * C(i, j) at c + i·cRow + j·4. Strides in bytes. When n % 8 ≠ 0, B is packed (zero padded panels). bias: address of n floats, or 0.
-   * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias). Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
+   * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias).
+   * add ≠ 0: C = act(C + A·B + bias), the finished sum added once to what is there; then k ≤ KB. Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
    */
-  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha'),
+  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add'),
   /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_b: fields('b out k n bStep bColumn'),
   /** y[i] = f(x[i]). y may be x. Tile: ELEMENTS. */

@@ -27,7 +27,7 @@ const TN: Layout = { a: 'columns', b: 'rows', gap: 1 }
 const IN_PLACE: Layout = { a: 'rows', b: 'inPlace', gap: 0 }
 const layouts = [NN, NT, TN, { a: 'spread', b: 'spread', gap: 2 }] as const
 
-interface Epilogue { readonly bias?: Float32Array | undefined; readonly activation?: number; readonly alpha?: number }
+interface Epilogue { readonly bias?: Float32Array | undefined; readonly activation?: number; readonly alpha?: number; readonly addTo?: Float32Array | undefined }
 /** Runs all tiles, in any order and in any pieces. */
 type Order = (run: (begin: number, end: number) => void, tiles: number) => void
 const ascending: Order = (run, tiles) => run(0, tiles)
@@ -96,13 +96,17 @@ function gemm(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Ep
   const [row, column] = layout.a === 'columns' ? [1, m] : layout.a === 'spread' ? [3 * k, 3] : [k, 1]
   const cRow = n + layout.gap
   const c = box.alloc(m * cRow * 4 + 2 * GUARD)
+  if (epilogue.addTo) {
+    const all = new Float32Array(box.memory.buffer, c.address + GUARD, m * cRow)
+    for (let i = 0; i < m; i++) all.set(epilogue.addTo.subarray(i * n, (i + 1) * n), i * cRow)
+  }
   const run = box.kernel('f32_gemm', {
     a: place(box, a, row, column).address, aRow: 4 * row, aStep: 4 * column,
     b: (layout.b === 'inPlace' ? box.put(b.data) : pack(box, b, layout.b)).address,
     bStep: layout.b === 'inPlace' ? 4 * n : 4 * PANEL, bPanel: layout.b === 'inPlace' ? 4 * PANEL : 4 * PANEL * k,
     c: c.address + GUARD, cRow: 4 * cRow, m, n, k,
     bias: epilogue.bias ? box.put(epilogue.bias).address : 0,
-    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 },
+    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 }, add: epilogue.addTo ? 1 : 0,
   })
   const behindScratch = box.alloc(GUARD)
   order(run, Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS))
@@ -247,6 +251,15 @@ describe('f32_gemm', () => {
     for (const [m, n, k] of [[5, 13, 0], [9, 16, 30], [7, 70, KC + 1], [4, 9, KB + KC + 1]] as const) {
       const a = matrix(m, k, 12), b = matrix(k, n, 13), bias = matrix(1, n, 14).data
       for (const layout of layouts) expectSame(gemm(box, a, b, layout, { bias }), reference(a, b, bias), show(m, n, k, layout))
+    }
+  })
+
+  it('adds the finished sum, once, to what is there', () => {
+    const box = new KernelBox()
+    for (const [m, n, k] of [[5, 13, 0], [9, 16, 30], [7, 70, KC + 1], [33, 65, 2 * KC + 3], [4, 9, KB]] as const) {
+      const a = matrix(m, k, 25), b = matrix(k, n, 26), addTo = matrix(m, n, 27).data
+      const sums = reference(a, b), expected = addTo.map((x, i) => Math.fround(x + (sums[i] ?? NaN)))
+      for (const layout of layouts) expectSame(gemm(box, a, b, layout, { addTo }), expected, show(m, n, k, layout))
     }
   })
 

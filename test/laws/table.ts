@@ -220,6 +220,29 @@ const fusedRows: readonly Row[] = [
   denseRow('relu', relu, (x) => Math.max(x, 0)), denseRow('leakyRelu', (x) => leakyRelu(x, ALPHA), (x) => (x > 0 ? x : ALPHA * x)), denseRow('elu', (x) => elu(x, ALPHA), (x) => (x > 0 ? x : ALPHA * Math.expm1(x))),
 ]
 
+/** x + a·b, which `fuse` makes one product of, added once to what is there: in either order, and where x is broadcast or an operand too. */
+const accumulateRows: readonly Row[] = ([
+  ['x + a·b', (x, a, b) => add(x, matmul(a, b))], ['a·b + x', (x, a, b) => add(matmul(a, b), x)], ['relu(x + a·b)', (x, a, b) => relu(add(x, matmul(a, b)))],
+] as readonly (readonly [string, (x: Value, a: Value, b: Value) => Value])[]).map(([name, f]): Row => ({
+  op: 'matmul', name: `matmul, ${name}`, units: 1, gradient: 'differences',
+  cases: ([[['n', 5], ['n', 3], 5], [['n', 17], ['n', 8], 17], [['n', 4, 2], ['n', 4, 3], 2], [[3], ['n', 2], 1], [['n', 1], ['n', 7], 3], [[1], ['n', 7], 3], [[], ['n', 2], 2], [[5, 70], [5, 2], 70]] as const)
+    .map(([x, a, units]) => ({ operands: [f32(x, any), f32(a, any), f32([at(a.map(Number), a.length - 1), units], any)], attrs: {} })),
+  build: ([x, a, b]) => {
+    if (x === undefined || a === undefined || b === undefined) throw new RangeError('x + a·b has three operands')
+    return f(x, a, b)
+  },
+  oracle(ins) {
+    const { shape, y } = product(operandAt(ins, 1), operandAt(ins, 2), PLAIN)
+    const to = spanned(operandAt(ins, 0).shape, shape)
+    const x = repeated(operandAt(ins, 0), to), index = repeated({ shape, data: y.map((_, i) => i) }, to)
+    return x.data.map((v, i) => {
+      const { y: p, scale } = y[at(index.data, i)] ?? { y: NaN, scale: NaN }
+      const sum = v + p
+      return { y: name.startsWith('relu') ? Math.max(sum, 0) : sum, scale: scale + Math.abs(v) + Math.abs(sum) }
+    })
+  },
+}))
+
 const shapeRows: readonly Row[] = [
   {
     op: 'expand', name: 'expand', units: 0, gradient: 'differences', build: build('expand'),
@@ -264,8 +287,10 @@ const softmaxRows: readonly Row[] = [
   rowsRow('softmax', SOFTMAX, [any], ([x = []]) => { const { max, sum } = shifted(x); return x.map((v) => { const y = Math.exp(v - max) / sum; return { y, scale: y } }) }),
   rowsRow('logSoftmax', SOFTMAX, [any], ([x = []]) => { const { max, sum } = shifted(x); return x.map((v) => ({ y: v - max - Math.log(sum), scale: max - v + Math.log(sum) + 1 })) }),
   // y·(dy − Σ dy·y): width + 1 roundings of the sum, the difference, the product
-  rowsRow('softmaxGrad', 1.01, [between(0, 1), any], ([y = [], dy = []]) => y.map((v, i) =>
-    ({ y: v * (at(dy, i) - dot(dy, y)), scale: (y.length + 3) * Math.abs(v) * (Math.abs(at(dy, i)) + dotAbs(dy, y)) }))),
+  rowsRow('softmaxGrad', 1.01, [between(0, 1), any], ([y = [], dy = []]) => {
+    const [sum, scale] = [dot(dy, y), dotAbs(dy, y)]
+    return y.map((v, i) => ({ y: v * (at(dy, i) - sum), scale: (y.length + 3) * Math.abs(v) * (Math.abs(at(dy, i)) + scale) }))
+  }),
   // dy − eʸ·Σ dy: the exponential, width roundings of the sum, the product, the difference
   rowsRow('logSoftmaxGrad', ELEMENTARY, [between(-3, 0), any], ([y = [], dy = []]) => {
     const [sum, scale] = [dy.reduce((a, b) => a + b, 0), dy.reduce((a, b) => a + Math.abs(b), 0)]
@@ -380,6 +405,6 @@ const otherRows: readonly Row[] = [
 ]
 
 export const table: readonly Row[] = [
-  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
 ]
 

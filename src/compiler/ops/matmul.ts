@@ -1,11 +1,12 @@
-// matmul: A·B, Aᵀ·B or A·Bᵀ, with an optional bias and activation that `fuse` puts there. Leading dimensions of A are rows.
+// matmul: A·B, Aᵀ·B or A·Bᵀ. Leading dimensions of A are rows. `fuse` gives it a third operand, a bias or (with `accumulate`) a value of the
+// product's shape that the finished sums are added to, and an activation.
 import { ShapeError } from '../../core/errors.js'
-import { unaryCode, NO_ACTIVATION, type UnaryName } from '../../core/codes.js'
-import { formatShape, type Dim, type Shape } from '../../core/shape.js'
-import { GEMM_COLUMNS, GEMM_ROWS, PANEL } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { binaryCode, NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
+import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
+import { ELEMENTS, GEMM_COLUMNS, GEMM_ROWS, KB, PANEL } from '../kernels.js'
+import { apply1, type Attrs, type Value } from '../graph/value.js'
 import type { Op, Type } from '../op.js'
-import { sizeOf, type Size, type View } from '../program.js'
+import { sizeAt, sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
 import { requireF32 } from './types.js'
 
 const last = (shape: Shape): number => {
@@ -15,8 +16,10 @@ const last = (shape: Shape): number => {
 }
 const rows = (shape: Shape): Shape => shape.slice(0, -1)
 
-function infer(ins: readonly Type[], transposeA: boolean, transposeB: boolean): Type {
-  const [a, b, bias] = ins
+function infer(ins: readonly Type[], attrs: Attrs): Type {
+  const [a, b, third] = ins
+  const transposeA = attrs['transposeA'] === true
+  const transposeB = attrs['transposeB'] === true
   if (a === undefined || b === undefined) throw new ShapeError('matmul: expected two operands')
   requireF32('matmul', ...ins)
   const fail = (): never => {
@@ -34,28 +37,36 @@ function infer(ins: readonly Type[], transposeA: boolean, transposeB: boolean): 
     const columns: Dim = m ?? 0
     shape = [...rows(a.shape), columns]
   }
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== last(shape))) fail()
+  if (third !== undefined && !sameShape(third.shape, attrs['accumulate'] === true ? shape : [last(shape)])) fail()
   return { shape, dtype: 'f32' }
 }
 
 export const matmulOp: Op = {
   name: 'matmul',
-  infer: (ins, attrs) => [infer(ins, attrs['transposeA'] === true, attrs['transposeB'] === true)],
+  infer: (ins, attrs) => [infer(ins, attrs)],
   lower(ctx) {
     const a = ctx.in(0)
     const b = ctx.in(1)
-    const bias = ctx.ins[2]
-    const c = ctx.out(0)
+    const accumulate = ctx.attrs['accumulate'] === true
+    const bias = accumulate ? undefined : ctx.ins[2]
+    const y = ctx.out(0)
     const transposeA = ctx.attrs['transposeA'] === true
     const transposeB = ctx.attrs['transposeB'] === true
     const width = last(a.shape)
     const m: Size = transposeA ? width : sizeOf(rows(a.shape))
-    const n = last(c.shape)
+    const n = last(y.shape)
     const k: Size = transposeA ? sizeOf(rows(a.shape)) : width
     // B is always packed: the microkernel that walks panels reaches 95 % of the mul+add peak, the one that reads B in place 70 %.
     const panels = Math.ceil(n / PANEL)
     const packed: View = ctx.temp(transposeA ? [...rows(b.shape), panels * PANEL] : [panels * PANEL, width], 'f32')
     ctx.call('f32_pack_b', { b, out: packed, k, n, bStep: transposeB ? 4 : n * 4, bColumn: transposeB ? width * 4 : 4 }, { tiles: panels, writes: ['out'] })
+    // The kernel adds to what is there only sums of one block; longer ones are finished elsewhere first.
+    const adds = accumulate && sizeAt(k, ctx.capacity) <= KB
+    const c = accumulate && !adds ? ctx.temp(y.shape, 'f32') : y
+    if (adds) {
+      const bytes = sizeOf(y.shape, 4)
+      ctx.call('copy', { x: ctx.in(2), y, length: bytes }, { tiles: tilesOf(bytes, ELEMENTS * 4), writes: ['y'], inplace: ['x'] })
+    }
     const activation = ctx.attrs['activation']
     ctx.call('f32_gemm', {
       a, b: packed, c, bias: bias ?? 0, m, n, k,
@@ -63,9 +74,17 @@ export const matmulOp: Op = {
       bStep: PANEL * 4, bPanel: typeof k === 'number' ? k * PANEL * 4 : { per: k.per * PANEL * 4 },
       cRow: n * 4,
       activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION,
-      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) },
-    }, { tiles: typeof m === 'number' ? Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS) : { per: m.per, div: GEMM_ROWS, mul: Math.ceil(n / GEMM_COLUMNS) }, writes: ['c'] })
+      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0,
+    }, { tiles: typeof m === 'number' ? Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS) : { per: m.per, div: GEMM_ROWS, mul: Math.ceil(n / GEMM_COLUMNS) }, ...(adds ? { writes: [], updates: ['c'] } : { writes: ['c'] }) })
+    if (accumulate && !adds) addTo(ctx, ctx.in(2), c, y)
   },
+}
+
+/** y = a + b */
+function addTo(ctx: LowerContext, a: View, b: View, y: View): void {
+  const inner = sizeOf(y.shape)
+  ctx.call('f32_binary', { a, b, y, outer: 1, mid: 1, inner, aOuter: 0, aMid: 0, aInner: 1, bOuter: 0, bMid: 0, bInner: 1, code: binaryCode.add, alpha: { f32: 0 }, beta: { f32: 0 } },
+    { tiles: tilesOf(inner, ELEMENTS), writes: ['y'], inplace: ['a', 'b'] })
 }
 
 /**

@@ -1,4 +1,6 @@
-// fuse: bias and activation move into the matmul before them. The kernel computes the same formula in the same order, so no bit changes.
+// fuse: bias and activation move into the matmul before them, and a sum with something of the same shape (two uses of a weight) into the
+// matmul that makes it. The kernel computes the same formula in the same order, so no bit changes.
+import { sameShape } from '../../core/shape.js'
 import { apply, inScope, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { matmulOp } from '../ops/matmul.js'
 
@@ -16,22 +18,32 @@ export function fuse(fetches: readonly Value[]): readonly Value[] {
 
   return rewrite(fetches, {
     node(node, ins) {
-      const before = node.ins[0]
-      const first = ins[0]
-      if (before === undefined || first === undefined || uses.get(before) !== 1 || first.source.kind !== 'node') return undefined
-      const product = first.source.node
-      if (product.op !== matmulOp || product.attrs['activation'] !== undefined) return undefined
-      if (node.op.name === 'add' && product.ins.length === 2) return withBias(node, product, ins[1])
-      if (fusible.has(node.op.name)) return fused(node, product, product.ins, { activation: node.op.name, alpha: node.attrs['alpha'] ?? 0 })
-      return undefined
+      const product = (i: number): Node | undefined => {
+        const [before, v] = [node.ins[i], ins[i]]
+        if (before === undefined || uses.get(before) !== 1 || v?.source.kind !== 'node') return undefined
+        const { node: made } = v.source
+        return made.op === matmulOp && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
+      }
+      const first = product(0)
+      if (node.op.name === 'add') {
+        return (first !== undefined && withBias(node, first, ins[1])) || accumulated(node, product(1), ins[0]) || accumulated(node, first, ins[1])
+      }
+      return first !== undefined && fusible.has(node.op.name) ? fused(node, first, first.ins, { activation: node.op.name, alpha: node.attrs['alpha'] ?? 0 }) : undefined
     },
   })
 }
 
 function withBias(node: Node, product: Node, bias: Value | undefined): readonly Value[] | undefined {
   const y = node.outs[0]
-  if (bias === undefined || y === undefined || bias.shape.length !== 1 || bias.shape[0] !== y.shape[y.shape.length - 1]) return undefined
+  if (product.ins.length > 2 || bias === undefined || y === undefined || bias.shape.length !== 1 || bias.shape[0] !== y.shape[y.shape.length - 1]) return undefined
   return fused(node, product, [...product.ins, bias], {})
+}
+
+/** A bare product, added to a value of its shape. */
+function accumulated(node: Node, product: Node | undefined, to: Value | undefined): readonly Value[] | undefined {
+  const y = node.outs[0]
+  if (product === undefined || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
+  return fused(node, product, [...product.ins, to], { accumulate: true })
 }
 
 const fused = (node: Node, product: Node, ins: readonly Value[], attrs: Node['attrs']): readonly Value[] =>

@@ -39,7 +39,8 @@ const unaryVjp = (name: UnaryName): Vjp => (node, [dy], need) => {
 const gradVjp = (name: string, byY: (y: Value, dy: Value, g: Value) => Value | null): Vjp => (node, [g], need) => {
   const [y, dy] = node.ins
   if (y === undefined || dy === undefined || g === null || g === undefined) return [null, null]
-  return [need[0] === true ? byY(y, dy, g) : null, need[1] === true ? binaryGrad(name, y, g, node.attrs) : null]
+  const a = need[0] === true ? byY(y, dy, g) : null
+  return [a === null ? null : sumTo(a, y.shape), need[1] === true ? sumTo(binaryGrad(name, y, g, node.attrs), dy.shape) : null]
 }
 
 export const unaryVjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vjp>([
@@ -48,12 +49,7 @@ export const unaryVjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<strin
   ['leakyReluGrad', gradVjp('leakyReluGrad', () => null)],
   ['clipGrad', gradVjp('clipGrad', () => null)],
   // dy·(y + alpha) where y ≤ 0
-  ['eluGrad', (node, [g], need) => {
-    const [y, dy] = node.ins
-    if (y === undefined || dy === undefined || g === null || g === undefined) return [null, null]
-    const negative = affine(greater(y, constant([], 'f32', [0])), -1, 1)
-    return [need[0] === true ? mul(mul(g, dy), negative) : null, need[1] === true ? binaryGrad('eluGrad', y, g, node.attrs) : null]
-  }],
+  ['eluGrad', gradVjp('eluGrad', (y, dy, g) => mul(mul(g, dy), affine(greater(y, constant([], 'f32', [0])), -1, 1)))],
   // d/dy dy·y·(1 − y) = dy·(1 − 2y)
   ['sigmoidGrad', gradVjp('sigmoidGrad', (y, dy, g) => mul(mul(g, dy), affine(y, -2, 1)))],
   // d/dy dy·(1 − y²) = −2·y·dy

@@ -1,0 +1,21 @@
+// The command line's entry: joins the command to this process.
+import { run } from './command.js'
+
+/** Milliseconds within which a second SIGINT is the same key: npm passes on what the terminal already sent. */
+const SAME_KEY = 300
+
+const controller = new AbortController()
+let pressed = 0
+process.on('SIGINT', () => {
+  const now = performance.now()
+  if (!controller.signal.aborted) {
+    pressed = now
+    controller.abort()
+  } else if (now - pressed > SAME_KEY) process.exit(130)
+})
+// A reader that goes away (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); else throw error })
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: process.stdout, err: process.stderr, signal: controller.signal, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+})

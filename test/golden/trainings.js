@@ -1,0 +1,128 @@
+// Trainings whose results are pinned to the bit (table.json), between them every layer, activation, loss, optimizer and way to feed data.
+// Plain JavaScript on a namespace passed in, so that the source, the package and any runtime run the same lines.
+
+/** Numbers in [-1, 1) by a linear congruential generator, exact everywhere (Numerical Recipes' constants). */
+function numbers(count, seed) {
+  let state = seed >>> 0
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2147483648 - 1
+  })
+}
+
+const hex = (buffer) => Array.from(new Uint8Array(buffer), (b) => b.toString(16).padStart(2, '0')).join('')
+const sha256 = async (bytes) => hex(await crypto.subtle.digest('SHA-256', bytes))
+
+/** The bytes of some f32 or f64 numbers, little-endian; there must be no NaN, whose bits differ between machines. */
+function bytesOf(typed) {
+  typed.forEach((x) => { if (!Number.isFinite(x)) throw new Error(`expected finite numbers, got ${x}`) })
+  return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength)
+}
+
+const join = (parts) => {
+  const all = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0))
+  parts.reduce((at, p) => { all.set(p, at); return at + p.length }, 0)
+  return all
+}
+
+/** Every number in a record of scores, by key. */
+const scores = (record) => Object.keys(record).sort().flatMap((key) => (typeof record[key] === 'number' ? [record[key]] : scores(record[key])))
+
+/** What a training is pinned by: hashes of all weights by key, of every score of every epoch, and of predictions. */
+async function row(model, histories, predictions) {
+  const weights = Object.entries(model.getWeights()).sort(([a], [b]) => (a < b ? -1 : 1))
+  const text = new TextEncoder()
+  return {
+    weights: await sha256(join(weights.flatMap(([key, { data, shape }]) => [text.encode(`${key} ${shape.join('x')}\n`), bytesOf(data)]))),
+    losses: await sha256(bytesOf(Float64Array.from(histories.flatMap((h) => scores(h))))),
+    predictions: await sha256(bytesOf(predictions.data)),
+  }
+}
+
+/** Law 4 on the way: one row alone has the bits it has among others. */
+function checkAlone(model, x, width, predictions) {
+  const i = predictions.shape[0] - 1
+  const alone = model.predictSync(x.slice(i * width, (i + 1) * width)).data
+  alone.forEach((p, j) => { if (!Object.is(p, predictions.data[i * alone.length + j])) throw new Error(`row ${i} differs when it is predicted alone`) })
+}
+
+/** Classes; adam, dropout, shuffling, validation, clipping; saved and loaded half-way. */
+async function classes({ sequential, dense, dropout, adam, sparseCategoricalCrossentropy, accuracy, save, load }) {
+  const n = 150
+  const x = numbers(n * 20, 1)
+  const y = Int32Array.from({ length: n }, (_, i) => Math.floor((x[i * 20] + x[i * 20 + 1] + 2) * 1.249))
+  const model = sequential([dense(16, { activation: 'relu' }), dropout(0.25), dense(5, { activation: 'softmax' })], { input: [20], seed: 1 })
+    .compile({ optimizer: adam({ learningRate: 0.01, globalClipNorm: 1 }), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
+  const options = { batchSize: 32, validationSplit: 0.2 }
+  const first = await model.fit(x, y, { ...options, epochs: 3 })
+  const again = load(save(model))
+  const second = await again.fit(x, y, { ...options, epochs: 3 })
+  const p = await again.predict(x)
+  checkAlone(again, x, 20, p)
+  return row(again, [first.epochs, first.validation, second.epochs, second.validation, [await again.evaluate(x, y)]], p)
+}
+
+/** Regression; Nesterov momentum, L2, a cosine with warm-up, two shards, weights of samples. */
+async function regression({ sequential, dense, sgd, cosineDecay, l2, l1, mse, mae }) {
+  const n = 101
+  const x = numbers(n * 7, 2)
+  const y = Float32Array.from({ length: n * 2 }, (_, i) => x[(i >> 1) * 7 + (i & 1)] * x[(i >> 1) * 7 + 3] + 0.25)
+  const sampleWeight = numbers(n, 3).map((w) => w + 1)
+  const model = sequential([
+    dense(33, { activation: 'tanh', kernelRegularizer: l2(1e-3), kernelInitializer: 'heUniform' }),
+    dense(9, { activation: 'sigmoid', biasRegularizer: l1(1e-4) }),
+    dense(2),
+  ], { input: [7], seed: 2 })
+    .compile({ optimizer: sgd({ learningRate: cosineDecay(0.1, { steps: 60, warmup: 10, floor: 0.01 }), momentum: 0.9, nesterov: true }), loss: mse(), metrics: [mae()], shards: 2 })
+  const h = await model.fit(x, y, { epochs: 6, batchSize: 10, sampleWeight })
+  return row(model, [h.epochs], await model.predict(x))
+}
+
+/** The worked example in small: bytes of built-in digits, one-hot labels; centred RMSprop, elu, leakyRelu; n not divisible by the batch. */
+async function figures({ sequential, dense, elu, leakyRelu, rmsprop, binaryCrossentropy, binaryAccuracy, exponentialDecay }, { digits, oneHot }) {
+  const { images, labels } = digits({ samples: 230, seed: 5 })
+  const y = oneHot(labels, 10)
+  const model = sequential([
+    dense(24, { activation: elu(), kernelInitializer: 'heNormal' }), dense(20, { activation: leakyRelu(0.1) }), dense(10, { activation: 'sigmoid' }),
+  ], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 }, seed: 3 })
+    .compile({ optimizer: rmsprop({ learningRate: exponentialDecay(0.003, { steps: 20, factor: 0.9 }), momentum: 0.5, centered: true }), loss: binaryCrossentropy(), metrics: [binaryAccuracy()] })
+  const h = await model.fit(images, y, { epochs: 3, batchSize: 48 })
+  const p = await model.predict(images)
+  checkAlone(model, images, 784, p)
+  return row(model, [h.epochs], p)
+}
+
+/** A stream, frozen and masked weights, reshaped samples; AdamW with a step schedule; absolute error. */
+async function stream({ sequential, dense, flatten, mask, adamW, stepDecay, mae }) {
+  const n = 40
+  const x = numbers(n * 12, 4)
+  const y = Float32Array.from({ length: n }, (_, i) => x[i * 12] - 0.5 * x[i * 12 + 11])
+  const plain = sequential([flatten(), dense(8, { activation: 'tanh', kernelInitializer: 'lecunNormal' }), dense(8, { activation: 'relu' }), dense(1)], { input: [3, 4], seed: 4 })
+  const model = mask(plain, { 'dense1.kernel': Array.from({ length: 96 }, (_, i) => i % 3) })
+    .compile({ optimizer: adamW({ learningRate: stepDecay(0.01, { every: 25, factor: 0.5 }), exclude: ['bias'], clipValue: 0.5 }), loss: mae(), frozen: ['dense2.bias'] })
+  const batches = {
+    async* [Symbol.asyncIterator]() {
+      for (let i = 0, size = 1; i < n; i += size, size = size % 5 + 1) yield { x: x.slice(i * 12, (i + size) * 12), y: y.slice(i, i + size) }
+    },
+  }
+  const h = await model.fit(batches, { epochs: 4 })
+  return row(model, [h.epochs], await model.predict(x))
+}
+
+/** Softmax without unwrapping, on probabilities; the whole data as one batch, not mixed. */
+async function full({ sequential, dense, activation, sgd, categoricalCrossentropy }, { oneHot }) {
+  const n = 70
+  const x = numbers(n * 5, 6)
+  const y = oneHot(Array.from({ length: n }, (_, i) => (x[i * 5] > 0 ? 2 : i % 2)), 3)
+  const model = sequential([dense(6, { activation: 'elu' }), activation('tanh'), dense(3), activation('softmax')], { input: [5], seed: 5 })
+    .compile({ optimizer: sgd({ learningRate: 0.5, clipNorm: 1 }), loss: categoricalCrossentropy() })
+  const h = await model.fit(x, y, { epochs: 25, batchSize: 'full', shuffle: false })
+  return row(model, [h.epochs], await model.predict(x))
+}
+
+/** All rows of the table, by name. */
+export async function trainings(equigrad, data) {
+  const rows = {}
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full })) rows[name] = await train(equigrad, data)
+  return rows
+}
