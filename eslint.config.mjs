@@ -8,6 +8,7 @@ const inexact = `Math.{${exact.slice(0, 12).join(' ')}} and its constants are ex
 const laws = [
   { selector: `MemberExpression[object.name='Math'][computed=false]:not([property.name=/^(${exact.join('|')})$/])`, message: inexact },
   { selector: "MemberExpression[object.name='Math'][computed=true]", message: inexact },
+  { selector: "MemberExpression[property.name='Math']", message: `Name the function: ${inexact}` },
   { selector: ":not(MemberExpression) > Identifier[name='Math']", message: `Name the function: ${inexact}` },
   { selector: "BinaryExpression[operator='**'], AssignmentExpression[operator='**=']", message: 'Engines may round ** differently: multiply, or write the constant' },
   { selector: 'ExportAllDeclaration', message: 'A public face names what it exports' },

@@ -1,7 +1,8 @@
 // Bundles tsc's output (build/js) into dist/: the entries, chunks for what they share (a class exists once), the types, the wasm, the command line.
 // The package has no dependencies at run time: what it needs is inside, and NOTICE names it.
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
+import { resolve } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
 import nodeResolve from '@rollup/plugin-node-resolve'
 import dts from 'rollup-plugin-dts'
@@ -9,7 +10,6 @@ import dts from 'rollup-plugin-dts'
 const from = 'build/js/src'
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
 const notice = readFileSync('NOTICE', 'utf8')
-const command = existsSync('src/cli/main.ts') ? { cli: `${from}/cli/main.js` } : {}
 
 /** The wasm beside the code, for those who want to load it themselves. */
 const wasm = {
@@ -28,20 +28,27 @@ const named = {
   },
 }
 
-export default [
-  {
-    input: { index: `${from}/index.js`, data: `${from}/data/index.js`, ...command },
-    output: {
-      dir: 'dist', format: 'es', generatedCode: 'es2015', entryFileNames: '[name].js', chunkFileNames: 'shared.js',
-      banner: (chunk) => (chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node' : ''),
-    },
-    external: (id) => builtins.has(id),
-    plugins: [nodeResolve({ preferBuiltins: true }), commonjs(), wasm, named],
-    onwarn: (warning) => { throw new Error(`rollup: ${warning.message}`) },
-  },
-  {
-    input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts` },
-    output: { dir: 'dist', format: 'es', entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
-    plugins: [dts()],
-  },
-]
+const plugins = [nodeResolve({ preferBuiltins: true }), commonjs(), named]
+const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
+const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
+
+/** The faces: the command imports them as they are in dist/, so that what it runs is what others run. */
+const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js' }
+
+const library = {
+  input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
+  output: { ...output, chunkFileNames: 'shared.js' },
+  plugins: [...plugins, wasm], onwarn,
+}
+const command = {
+  input: { cli: `${from}/cli/main.js` },
+  output: { ...output, paths: faces, banner: '#!/usr/bin/env node' },
+  external: (id) => builtins.has(id) || id in faces,
+  plugins, onwarn,
+}
+const types = {
+  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts` },
+  output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
+  plugins: [dts()], onwarn,
+}
+export default [library, command, types]

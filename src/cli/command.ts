@@ -51,17 +51,18 @@ function trainCommand(program: Command, action: (options: TrainOptions) => Promi
   program.command('train')
     .summary('train a classifier of images, test it, save it and write a report')
     .description(
-      'Trains a multilayer perceptron to tell images apart, tests it on images it has not\nseen, and prints the SHA-256 of its weights: the same on every machine for the\nsame data and options. ' +
-      'Writes the model and a report with curves, confusion matrix\nand mistakes. Without --data it learns the built-in handwriting-like digits.')
-    .option('--data <dir>', 'directory of IDX files as MNIST has them: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; plain or .gz; images of any size (default: the built-in digits, 12 000 to train on, 2 000 to test)')
-    .option('--layers <units>', 'units of the hidden relu layers, or none', layersOf, [64, 64])
+      'Trains a multilayer perceptron to tell images apart, tests it on images it has not seen, and prints the SHA-256 of its weights: the same ' +
+      'on every machine for the same data and options. Writes the model, and a report with curves, confusion matrix and mistakes. Without --data ' +
+      'it learns the built-in handwriting-like digits.')
+    .option('--data <dir>', 'directory of IDX files as MNIST has them: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; plain or .gz; images of any size (default: built-in digits, 12000 to train on and 2000 to test)')
+    .addOption(new Option('--layers <units>', 'units of the hidden relu layers, or none').argParser(layersOf).default([64, 64], '64,64'))
     .option('--epochs <n>', 'times that all samples are seen', wholeFrom(1), 10)
     .option('--batch <n>', 'samples of one step, or full', batchOf, 128)
     .addOption(new Option('--optimizer <name>', 'how weights are updated').choices(Object.keys(OPTIMIZERS)).default('adam' satisfies OptimizerName))
     .option('--rate <x>', 'learning rate (default: the optimizer\'s: 0.01 for sgd, else 0.001)', rateOf)
     .option('--seed <n>', 'seed of first weights and of the order of samples', wholeFrom(0), 0)
     .option('--validation <x>', 'part of the samples to train on that is kept back to validate each epoch, 0 for none', shareOf, 0.1)
-    .option('--out <dir>', 'where model.safetensors and report.html go', 'equigrad-run')
+    .option('--out <dir>', 'directory for model.safetensors and report.html, made if need be', 'equigrad-run')
     .option('--no-report', 'write no report')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', `

@@ -84,5 +84,10 @@ function isDirectory(path: string): boolean {
   try { return statSync(path).isDirectory() } catch { return false }
 }
 
-const largest = (labels: Uint8Array | Int32Array): number => labels.reduce((a: number, b: number) => Math.max(a, b), 0)
+function largest(labels: Uint8Array | Int32Array): number {
+  let most = 0
+  for (const label of labels) if (label > most) most = label
+  return most
+}
+
 const kindOf = ({ data, shape }: IdxData): string => `${data.constructor.name.replace('Array', '').toLowerCase()} of shape [${shape.join(', ')}]`

@@ -19,5 +19,12 @@ export function duration(ms: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** Milliseconds as on a clock: `0:08`, `2:57`, `1:02:57`. */
+export function clock(ms: number): string {
+  const s = Math.ceil(ms / 1000)
+  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60]
+  return `${h === 0 ? String(m) : `${h}:${String(m).padStart(2, '0')}`}:${String(s % 60).padStart(2, '0')}`
+}
+
 /** Bytes as `221 kB` (1 kB = 1000 bytes). */
 export const size = (bytes: number): string => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1e6).toFixed(1)} MB`)

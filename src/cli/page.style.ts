@@ -15,23 +15,25 @@ h3 { margin: 0 0 8px; font-size: 14px; font-weight: 600 }
 p { margin: 0 } .soft { color: var(--soft) } .note { margin: 0 0 14px; color: var(--soft); font-size: 14px }
 section { margin-top: 20px; padding: 20px 22px 22px; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
 .stopped { margin-top: 14px; padding: 8px 14px; border-left: 4px solid var(--miss); background: var(--card); border-radius: 4px }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 14px; margin-top: 22px }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 14px; margin-top: 22px }
 .tile { padding: 14px 18px; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
 .tile b { display: block; font-size: 25px; line-height: 1.3; letter-spacing: -.01em } .tile span { color: var(--soft); font-size: 13px }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 24px 32px }
 .pair > * { min-width: 0 }
+@media (min-width: 900px) { .pair.uneven { grid-template-columns: minmax(0, 1fr) 250px } }
 table { border-collapse: collapse } th { font-weight: 600; text-align: left }
 .facts { width: 100%; font-size: 14px } .facts th, .facts td { padding: 5px 0; border-top: 1px solid var(--line); vertical-align: top }
 .facts tr:first-child > * { border-top: 0 } .facts th { width: 9.5em; color: var(--soft); font-weight: 400 } .facts td { overflow-wrap: anywhere }
 code { font: 13px/1.5 ui-monospace, 'SF Mono', Menlo, Consolas, monospace; overflow-wrap: anywhere }
 .scroll { overflow-x: auto }
-.matrix { font-size: 13px } .matrix th, .matrix td { min-width: 38px; height: 32px; padding: 0 5px; text-align: center; border: 2px solid var(--card); border-radius: 6px }
+.matrix { font-size: 13px } .matrix th, .matrix td { min-width: 50px; height: 34px; padding: 0 4px; text-align: center; border: 2px solid var(--card); border-radius: 6px }
 .matrix td.hit { background: color-mix(in srgb, var(--hit) calc(var(--a) * 100%), transparent) }
 .matrix td.miss { background: color-mix(in srgb, var(--miss) calc(var(--a) * 100%), transparent) }
 .matrix td.none { color: color-mix(in srgb, var(--soft) 45%, transparent) } .matrix .side { padding-left: 12px; color: var(--soft); font-weight: 400; text-align: right }
 .matrix .axis { color: var(--soft); font-weight: 400 }
+@media (max-width: 700px) { .matrix th, .matrix td { min-width: 36px; height: 30px } }
 .digits { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 14px 12px; margin: 0; padding: 0; list-style: none }
-.digits li { font-size: 13px; line-height: 1.35 } .digits img { display: block; width: 100%; margin-bottom: 5px; image-rendering: pixelated; border-radius: 6px; filter: invert(1); box-shadow: inset 0 0 0 1px var(--line); border: 1px solid #d4d8de }
+.digits li { font-size: 13px; line-height: 1.35 } .digits img { display: block; width: 100%; margin-bottom: 5px; image-rendering: pixelated; border-radius: 6px; filter: invert(1); border: 1px solid #2b2721 }
 @media (prefers-color-scheme: dark) { .digits img { filter: none; border-color: var(--line) } }
 .digits b { font-size: 15px } .digits .wrong { color: var(--validation) }
 details { margin-top: 16px } summary { cursor: pointer; color: var(--soft); font-size: 14px }

@@ -1,5 +1,5 @@
 // A run as one HTML file that loads nothing: settings, curves, confusion matrix, mistakes. The policy in its head forbids any request.
-import { count, duration, loss, percent } from './format.js'
+import { count as spaced, duration, loss, percent } from './format.js'
 import { script } from './page.script.js'
 import { style } from './page.style.js'
 import { pngUri } from './png.js'
@@ -7,7 +7,7 @@ import { mostConfused, precisionOf, recallOf, type Epoch, type Result } from './
 import * as uplot from './uplot.text.js'
 
 /** More mistakes are not shown, nor larger matrices. */
-const MOST_MISTAKES = 48
+const MOST_MISTAKES = 45
 const LARGEST_MATRIX = 64
 const MOST_PAIRS = 12
 
@@ -34,7 +34,7 @@ ${epochs.length < result.plannedEpochs ? `<p class="stopped">Stopped by the user
 <div class="tiles">
 ${tile(percent(test.accuracy), `test accuracy, ${count(wrong)} of ${count(data.test.samples)} wrong`)}
 ${tile(loss(test.loss), 'test loss')}
-${tile(count(epochs.length), `epochs, ${count(result.steps)} steps`)}
+${tile(count(epochs.length), `${epochs.length === 1 ? 'epoch' : 'epochs'}, ${count(result.steps)} steps`)}
 ${tile(result.trained.ms === 0 ? '–' : count((1000 * result.trained.samples) / result.trained.ms), 'samples/s in training')}
 ${tile(duration(result.ms), 'for the whole run')}
 </div>
@@ -45,7 +45,7 @@ ${curvesOf(result)}
 <section>
 <h2>Confusion matrix</h2>
 <p class="note">Test samples by true class (row) and predicted class (column). Found: of a class's samples, the share predicted as it. Right: of a class's predictions, the share that is true.</p>
-<div class="pair">
+<div class="pair uneven">
 ${result.confusion.length > LARGEST_MATRIX ? '' : `<div class="scroll">${matrixOf(result.confusion)}</div>`}
 ${pairsOf(result.confusion)}
 </div>
@@ -76,6 +76,9 @@ ${script}</script>
 </html>
 `
 }
+
+/** Digits of a number stay on one line. */
+const count = (n: number): string => spaced(n).replaceAll(' ', '\u202f')
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 /** Text for HTML. */
@@ -114,12 +117,12 @@ function matrixOf(confusion: readonly (readonly number[])[]): string {
     const a = label === p ? 0.1 + (0.35 * n) / most : 0.12 + 0.5 * Math.sqrt(n / worst)
     return `<td class="${label === p ? 'hit' : 'miss'}" style="--a:${a.toFixed(2)}" title="${n} of class ${label} predicted as ${p}">${n}</td>`
   }
-  const share = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(1)}%`)
+  const share = (value: number | null, decimals: number): string => (value === null ? '–' : `${(100 * value).toFixed(decimals)}%`)
   return `<table class="matrix">
 <tr><td></td><th class="axis" colspan="${confusion.length}">predicted</th></tr>
 <tr><th class="axis">true</th>${confusion.map((_, p) => `<th scope="col">${p}</th>`).join('')}<th class="side">found</th></tr>
-${confusion.map((row, label) => `<tr><th scope="row">${label}</th>${row.map((n, p) => cell(n, label, p)).join('')}<td class="side">${share(recallOf(confusion, label))}</td></tr>`).join('\n')}
-<tr><th class="axis">right</th>${confusion.map((_, p) => `<td class="axis">${share(precisionOf(confusion, p)).replace('.0%', '%')}</td>`).join('')}<td></td></tr>
+${confusion.map((row, label) => `<tr><th scope="row">${label}</th>${row.map((n, p) => cell(n, label, p)).join('')}<td class="side">${share(recallOf(confusion, label), 1)}</td></tr>`).join('\n')}
+<tr><th class="axis">right</th>${confusion.map((_, p) => `<td class="axis">${share(precisionOf(confusion, p), 0)}</td>`).join('')}<td></td></tr>
 </table>`
 }
 

@@ -1,7 +1,7 @@
 // What a run shows while it trains and at its end: a bar and one line an epoch, then the confusion matrix, in 80 columns.
 import { SingleBar } from 'cli-progress'
 import type { Callback, FitEvent, ScoreRecord } from '../index.js'
-import { count, duration, loss, percent } from './format.js'
+import { clock, count, duration, loss, percent } from './format.js'
 import type { Io } from './io.js'
 import { mostConfused, recallOf, type Epoch, type Score } from './result.js'
 
@@ -36,7 +36,7 @@ export class Progress implements Callback {
       : null
   }
 
-  onTrainBegin(): void { this.#write(epochHead(this.#validated)) }
+  onTrainBegin(event: FitEvent): void { this.#write(epochHead(event.epochs, this.#validated)) }
 
   onEpochBegin(event: FitEvent): void {
     this.#begun = performance.now()
@@ -59,7 +59,7 @@ export class Progress implements Callback {
     const { samples, ms } = this.#seen
     const epoch = { ...(scoreOf(event.scores) ?? { loss: NaN, accuracy: NaN }), validation: scoreOf(event.validation), samplesPerSecond: (1000 * samples) / ms }
     this.epochs.push(epoch)
-    this.#write(epochLine(epoch, { name: `${event.epoch + 1}/${event.epochs}`, ms: performance.now() - this.#begun }))
+    this.#write(epochLine(epoch, event.epoch, event.epochs, performance.now() - this.#begun))
   }
 
   /** Takes the bar away; its timer would keep the process alive. */
@@ -72,7 +72,7 @@ export class Progress implements Callback {
     const total = event.totalSamples ?? 0
     const left = total * (event.epochs - event.epoch) - event.samples
     return {
-      name: `${event.epoch + 1}/${event.epochs}`, done: total === 0 ? 0 : event.samples / total,
+      name: epochName(event.epoch, event.epochs), done: total === 0 ? 0 : event.samples / total,
       perSecond: ms === 0 ? null : (1000 * samples) / ms, left: samples === 0 ? null : (left * ms) / samples, score: event.samples === 0 ? null : scoreOf(event.scores),
     }
   }
@@ -90,23 +90,28 @@ export interface BarState {
   readonly score: Score | null
 }
 
-/** The line of the bar, as wide as fits. */
+/** The line of the bar. Its fields keep their places; the bar takes what room they leave. */
 export function barLine({ name, done, perSecond, left, score }: BarState, columns: number): string {
-  const before = `${name.padStart(5)} `
-  const after = ` ${String(Math.floor(100 * done)).padStart(3)}%` +
-    `${perSecond === null ? '' : `  ${count(perSecond)} samples/s`}${left === null ? '' : `  ETA ${duration(left)}`}` +
-    `${score === null ? '' : `  loss ${loss(score.loss)}  acc ${percent(score.accuracy)}`}`
-  const width = Math.min(30, columns - 1 - before.length - after.length)
+  const fields = [
+    `${Math.floor(100 * done)}%`.padStart(4), perSecond === null ? '' : `${count(perSecond).padStart(7)} samples/s`, left === null ? '' : `ETA ${clock(left)}`.padEnd(8),
+    score === null ? '' : `loss ${loss(score.loss)}`, score === null ? '' : `acc ${percent(score.accuracy)}`,
+  ]
+  const width = Math.max(0, Math.min(30, columns - 1 - name.length - 62))
   const filled = Math.floor(done * width + 0.5)
-  return `${before}${width < 4 ? '' : `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`}${after}`.slice(0, columns - 1)
+  return [name, '█'.repeat(filled) + '░'.repeat(width - filled), ...fields].filter((field) => field !== '').join('  ').slice(0, columns - 1)
 }
 
-export const epochHead = (validated: boolean): string =>
-  `epoch      loss  accuracy${validated ? '  validation loss  accuracy' : ''}  samples/s       time`
+/** Of a table of epochs: the first column must take `10/10`, or what is longer. */
+const nameColumn = (epochs: number): number => Math.max(5, 2 * String(epochs).length + 1)
 
-/** One line for a finished epoch. */
-export const epochLine = ({ loss: l, accuracy, validation, samplesPerSecond }: Epoch, { name, ms }: { readonly name: string; readonly ms: number }): string =>
-  `${name.padStart(5)}${loss(l).padStart(10)}${percent(accuracy).padStart(10)}` +
+const epochName = (epoch: number, epochs: number): string => `${epoch + 1}/${epochs}`.padStart(nameColumn(epochs))
+
+export const epochHead = (epochs: number, validated: boolean): string =>
+  `${'epoch'.padEnd(nameColumn(epochs))}      loss  accuracy${validated ? '  validation loss  accuracy' : ''}  samples/s       time`
+
+/** One line for a finished epoch (from 0), with the milliseconds it took. */
+export const epochLine = ({ loss: l, accuracy, validation, samplesPerSecond }: Epoch, epoch: number, epochs: number, ms: number): string =>
+  `${epochName(epoch, epochs)}${loss(l).padStart(10)}${percent(accuracy).padStart(10)}` +
   `${validation === null ? '' : `${loss(validation.loss).padStart(17)}${percent(validation.accuracy).padStart(10)}`}` +
   `${count(samplesPerSecond).padStart(11)}${duration(ms).padStart(11)}`
 

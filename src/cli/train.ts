@@ -46,8 +46,8 @@ export async function train(options: TrainOptions, version: string, io: Io): Pro
   const settings = settingsOf(options, data, { rate, weights: weightCount(model.getWeights()) })
 
   say(`equigrad ${version}`)
-  say(`data      ${data.name}: ${count(train.samples)} to train on${validationSamples === 0 ? '' : ` (${count(validationSamples)} of them to validate)`}, ${count(test.samples)} to test,`)
-  say(`          ${data.height} × ${data.width} pixels, ${classes} classes`)
+  say(`data      ${data.name}: ${data.height} × ${data.width} pixels, ${classes} classes`)
+  say(`          ${count(train.samples)} to train on${validationSamples === 0 ? '' : `, ${count(validationSamples)} of them kept back to validate`}; ${count(test.samples)} to test, unseen`)
   say(`model     ${settings['model'] ?? ''}, ${settings['weights'] ?? ''} weights`)
   say(`training  ${options.optimizer}, learning rate ${rate}, ${count(options.epochs)} ${options.epochs === 1 ? 'epoch' : 'epochs'}, batch ${options.batch}, seed ${options.seed}`)
   say()
@@ -56,7 +56,7 @@ export async function train(options: TrainOptions, version: string, io: Io): Pro
   const { stopped } = await model.fit(train.images, train.labels, {
     epochs: options.epochs, batchSize: options.batch, validationSplit: options.validation, callbacks: [progress], signal: io.signal,
   }).finally(() => { progress.stop() })
-  if (stopped !== null) say(`stopped after ${count(model.step)} steps`)
+  if (stopped !== null) say(`stopped by Ctrl-C after ${count(model.step)} steps`)
 
   const score = await model.evaluate(test.images, test.labels)
   const probabilities = await model.predict(test.images)
@@ -91,7 +91,7 @@ function settingsOf(options: TrainOptions, { name, height, width, classes }: Dat
   return {
     data: name, model: `${[height * width, ...options.layers, classes].join('-')} (${[...options.layers.map(() => 'relu'), 'softmax'].join(', ')})`, weights: count(weights),
     loss: 'sparse categorical cross-entropy', optimizer: options.optimizer, 'learning rate': String(rate), epochs: count(options.epochs),
-    batch: typeof options.batch === 'number' ? count(options.batch) : options.batch, validation: percent(options.validation), seed: String(options.seed),
+    batch: typeof options.batch === 'number' ? count(options.batch) : options.batch, 'part to validate': String(options.validation), seed: String(options.seed),
   }
 }
 

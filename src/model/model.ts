@@ -348,11 +348,16 @@ function summarize({ graph, name }: Definition): string {
   return [line(['layer', 'output', 'weights']), rule, ...rows.map(line), rule, `${trained.toLocaleString('en-US')} weights, ${(trained * 4).toLocaleString('en-US')} bytes`].join('\n')
 }
 
+/** A store, or nothing. */
+export function checkStore(where: string, store: unknown): void {
+  if (store !== undefined && !(store instanceof Store)) throw new TypeError(message(`${where}.store`, 'a store made by createStore', describe(store)))
+}
+
 /** Checks of what every model is given. */
 export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } {
   checkGiven(where, options, known)
   const { name = '', seed = 0, store } = options
   if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
-  if (store !== undefined && !(store instanceof Store)) throw new TypeError(message(`${where}.store`, 'a store made by createStore', describe(store)))
+  checkStore(where, store)
   return { name, seed: checkSeed(`${where}.seed`, seed) }
 }

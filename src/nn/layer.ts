@@ -52,7 +52,7 @@ export function layer(kind: string, options: LayerOptions, define: (x: Value, co
     param(name, shape, init, regularizer) {
       const known = params.get(name)
       if (known !== undefined) {
-        if (!sameShape(known.shape, shape)) throw new ShapeError(`${options.name ?? kind}: expected ${formatShape(known.shape)} for its '${name}', as where it was used before, got ${formatShape(shape)}`)
+        if (!sameShape(known.shape, shape)) throw new ShapeError(message(options.name ?? kind, `${formatShape(known.shape)} for its '${name}', as where it was used before`, formatShape(shape)))
         return known
       }
       const spec = { name, init, trainable, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }

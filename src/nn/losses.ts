@@ -1,5 +1,5 @@
 // Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
-import { ShapeError } from '../core/errors.js'
+import { message, ShapeError } from '../core/errors.js'
 import { checkFlag, checkOptions } from '../core/options.js'
 import { formatShape, type Shape } from '../core/shape.js'
 import { Value } from '../compiler/graph/value.js'
@@ -34,7 +34,7 @@ const EPSILON = 1e-7
 export function labelInput(name: string, output: Value, kind: LabelKind): Value {
   if (kind === 'values') return new Value(output.shape, 'f32', { kind: 'input', spec: { name, data: 'f32', scale: 1, offset: 0, classes: null } })
   const classes = output.shape[output.shape.length - 1]
-  if (output.shape.length < 2 || classes === undefined || classes === 'n') throw new ShapeError(`loss: expected an output of [n, …, classes] for class labels, got ${formatShape(output.shape)}`)
+  if (output.shape.length < 2 || classes === undefined || classes === 'n') throw new ShapeError(message('loss', 'an output of [n, …, classes] for class labels', formatShape(output.shape)))
   return new Value(output.shape.slice(0, -1), 'i32', { kind: 'input', spec: { name, data: 'i32', scale: 1, offset: 0, classes } })
 }
 

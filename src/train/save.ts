@@ -1,13 +1,13 @@
 // One safetensors file for a model: weights and the optimizer's states as tensors, graph and training as JSON among the metadata.
 import { describe, FormatError, message } from '../core/errors.js'
-import { checkOptions } from '../core/options.js'
+import { checkFlag, checkOptions } from '../core/options.js'
 import { fromJson, sha256Hex, toJson } from '../core/hash.js'
 import { dtypeBytes, elements, sameShape, type DType, type Shape } from '../core/shape.js'
 import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import type { Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
-import { params, type Definition } from '../model/model.js'
+import { checkStore, params, type Definition } from '../model/model.js'
 import type { Store } from '../runtime/store.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
@@ -39,7 +39,7 @@ export function save(model: AnyModel, options: SaveOptions = {}): Uint8Array<Arr
   checkOptions('save', options, ['training'])
   const tensors: Record<string, FileTensor> = {}
   for (const [key, { data, shape }] of Object.entries(model.getWeights())) tensors[key] = { dtype: 'f32', shape: [...shape], data }
-  const training = options.training === false ? null : model.trainingState()
+  const training = checkFlag('save.training', options.training ?? true) ? model.trainingState() : null
   if (training !== null) {
     const shapes = new Map(params(training.recipe.graph).map(({ key, shape }) => [key, shape]))
     for (const [name, data] of Object.entries(training.states)) tensors[`optimizer/${name}`] = { dtype: 'f32', shape: (shapes.get(name.slice(name.indexOf('/') + 1)) ?? [data.length]).map(Number), data }
@@ -85,6 +85,7 @@ function constantTensor({ dtype, shape, data }: Extract<GraphValue, { role: 'con
 export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}): TrainableModel<Value, Value> {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(message('load', 'the bytes of a file as Uint8Array', describe(bytes)))
   checkOptions('load', options, ['store'])
+  checkStore('load', options.store)
   const { tensors, metadata } = decodeSafetensors(bytes)
   const json = metadata['equigrad']
   if (json === undefined) throw new FormatError(message('load', 'a file that `save` made', 'a safetensors file without a graph'))

@@ -36,9 +36,11 @@ const field = <T>(v: Readonly<Record<string, unknown>>, key: string, of: Reader<
 
 const dtype: Reader<DType> = word('f32', 'f64', 'i32', 'u8')
 const shape: Reader<Shape> = (v, where) => list((d, at) => (d === 'n' ? ('n' as const) : count(d, at)))(v, where)
+/** ±∞ may bound a clip; NaN is no setting of anything. */
+const ordered: Reader<number> = (v, where) => (typeof v === 'number' && !Number.isNaN(v) ? v : refuse(where, 'a number', v))
 const attr: Reader<Attr> = (v, where) => {
-  if (typeof v === 'number' || typeof v === 'string' || typeof v === 'boolean') return v
-  return list(number)(v, where)
+  if (typeof v === 'string' || typeof v === 'boolean') return v
+  return typeof v === 'number' ? ordered(v, where) : list(ordered)(v, where)
 }
 
 const init: Reader<Init> = (v, where) => {

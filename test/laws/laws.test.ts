@@ -12,6 +12,7 @@ import { apply1 } from '../../src/compiler/graph/value.js'
 import type { DType, Shape } from '../../src/core/shape.js'
 import { count, type Plain } from '../reference/arrays.js'
 import { at } from '../support/bits.js'
+import { reachError } from '../support/extents.js'
 import { random, shuffled } from '../support/numbers.js'
 import { feed, Machine, programOf, resultDifference, type Feeds, type Fetches, type Results, type Typed } from '../support/programs.js'
 import { SEED, STEP, table, type Case, type Row } from './table.js'
@@ -125,7 +126,10 @@ function expectSameBits(fetches: Fetches, samples: readonly number[], feeds: (n:
   }
   for (const n of samples) expectSame(machine.run(fused, n, feeds(n)), n, 'after another n')
   for (const { program: p } of [fused, plain, pinned]) {
-    for (let n = 0; n <= CAPACITY; n++) verifyAt(p, n)
+    for (let n = 0; n <= CAPACITY; n++) {
+      verifyAt(p, n)
+      expect(reachError(p, n), title).toBe('')
+    }
     const { lower, peak, naive } = p.report
     expect([lower <= peak, peak <= naive], title).toEqual([true, true])
   }

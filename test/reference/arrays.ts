@@ -29,8 +29,12 @@ const place = (shape: readonly number[], where: readonly number[]): number =>
   shape.reduce((index, d, i) => index * d + (d === 1 ? 0 : at(where, i + where.length - shape.length)), 0)
 
 /** x, repeated to a shape. */
-export const repeated = (x: Plain, shape: readonly number[]): Plain =>
-  ({ shape, data: Array.from({ length: count(shape) }, (_, i) => at(x.data, place(x.shape, coordinates(shape, i)))) })
+export function repeated(x: Plain, shape: readonly number[]): Plain {
+  const length = count(shape)
+  if (x.data.length === 1) return { shape, data: new Array<number>(length).fill(at(x.data, 0)) }
+  if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
+  return { shape, data: Array.from({ length }, (_, i) => at(x.data, place(x.shape, coordinates(shape, i)))) }
+}
 
 /** For each output of a reduction over `axes`, the elements of x that go into it, ascending. */
 export function reducedBy(x: Plain, axes: readonly number[]): { readonly shape: readonly number[]; readonly terms: readonly (readonly number[])[] } {

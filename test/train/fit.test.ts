@@ -552,11 +552,11 @@ describe('company', () => {
     setImmediate(tick)
     const many = blobs(20_000, 6)
     const began = performance.now()
-    await classifier().fit(many.x, many.y, { epochs: 2 })
+    await classifier().fit(many.x, many.y, { epochs: 15 })
     running = false
     // One turn after about 12 ms of work, here with ample room for a loaded machine.
     const expected = (performance.now() - began) / 200
-    expect(turns).toBeGreaterThanOrEqual(Math.max(2, expected))
+    expect(turns).toBeGreaterThanOrEqual(Math.max(4, expected))
   })
 
   it('many evaluations and predictions at once, of many sizes and types, do not disturb one another', async () => {

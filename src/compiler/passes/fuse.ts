@@ -35,7 +35,9 @@ export function fuse(fetches: readonly Value[]): readonly Value[] {
 
 function withBias(node: Node, product: Node, bias: Value | undefined): readonly Value[] | undefined {
   const y = node.outs[0]
-  if (product.ins.length > 2 || bias === undefined || y === undefined || bias.shape.length !== 1 || bias.shape[0] !== y.shape[y.shape.length - 1]) return undefined
+  // A product of one column that a longer row is added to is repeated: that is no bias.
+  if (product.ins.length > 2 || bias === undefined || y === undefined || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
+  if (bias.shape.length !== 1 || bias.shape[0] !== y.shape[y.shape.length - 1]) return undefined
   return fused(node, product, [...product.ins, bias], {})
 }
 

@@ -1,10 +1,16 @@
-// verify: what must hold of a program whatever made it: every word within its buffer, no two buffers of the arena on the same bytes while
-// both live, nothing read before it is written.
+// verify: what must hold of a program whatever made it: every address within its buffer, no two buffers of the arena on the same bytes while
+// both live, an output over an operand only where the kernel allows it, nothing read before it is written, a barrier at every hazard.
 import { EquigradError } from '../../core/errors.js'
-import { kernelTable } from '../kernels.js'
-import { sizeAt, type Program } from '../program.js'
+import { kernelTable, type KernelName } from '../kernels.js'
+import { sizeAt, type Buffer, type Program } from '../program.js'
 
 class ProgramError extends EquigradError { override name = 'ProgramError' }
+
+/** Operands that a kernel may write its output over, element by element or row by row. */
+const overwritable: Readonly<Partial<Record<KernelName, readonly string[]>>> = {
+  f32_unary: ['x'], f32_binary: ['a', 'b'], f32_softmax: ['x'], f32_log_softmax: ['x'], f32_softmax_grad: ['dy'], f32_log_softmax_grad: ['dy'],
+  f32_sparse_xent_grad: ['x'], f32_dropout: ['x'], copy: ['x'],
+}
 
 /** Checks a program at `n` samples; throws a ProgramError that names the call. */
 export function verifyAt(p: Program, n: number): void {
@@ -26,14 +32,41 @@ export function verifyAt(p: Program, n: number): void {
       return !gone && o.id !== id
     }), { from, to, id }]
   }
+  /** do two buffers have bytes in common? */
+  const meet = (x: Buffer, y: Buffer): boolean => {
+    if (x.id === y.id) return size(x.id) > 0
+    if (x.region !== y.region) return false
+    if (x.region !== 'arena' && x.region !== 'keep' && x.region !== 'grad' && x.region !== 'sum') return x.key !== undefined && x.key === y.key
+    return x.offset < y.offset + size(y.id) && y.offset < x.offset + size(x.id)
+  }
+  const buffers = (ids: readonly number[]): Buffer[] => ids.flatMap((id) => p.buffers[id] ?? [])
+  /** what was read and written since the last barrier */
+  let read: Buffer[] = []
+  let written: Buffer[] = []
   inputs.forEach(write)
   p.calls.forEach((call, at) => {
+    // The prologue does not run each time, and the arena keeps nothing.
+    if (at === p.prologue) for (const { id } of owners) if (!inputs.has(id)) ready.delete(id)
+    const [reads, writes] = [buffers(call.reads), buffers(call.writes)]
+    if (call.barrier) { read = []; written = [] }
+    else if (writes.some((w) => [...read, ...written].some((o) => meet(w, o))) || reads.some((r) => written.some((w) => meet(r, w)))) fail(at, 'no barrier, though it touches what calls before it may still be using')
+    read.push(...reads)
+    written.push(...writes)
+    for (const w of writes) {
+      for (const r of reads) {
+        if (r.id === w.id || !meet(r, w)) continue
+        const names: readonly string[] = kernelTable[call.kernel].words
+        const allowed = overwritable[call.kernel]?.some((field) => { const word = call.words[names.indexOf(field)]; return typeof word === 'object' && 'buffer' in word && word.buffer === r.id })
+        if (allowed !== true || r.offset !== w.offset || size(r.id) !== size(w.id)) fail(at, `buffer ${w.id} is written over buffer ${r.id}, which the call reads`)
+      }
+    }
     if (call.words.length !== kernelTable[call.kernel].words.length) fail(at, 'a descriptor of another length')
     if (!Number.isInteger(sizeAt(call.tiles, n)) || sizeAt(call.tiles, n) < 0) fail(at, 'a number of tiles that is none')
     for (const word of call.words) {
       if (typeof word === 'object' && 'buffer' in word) {
         const b = p.buffers[word.buffer]
         if (b === undefined) return fail(at, `a buffer ${word.buffer} that is not there`)
+        if (b.offset < 0) fail(at, `buffer ${word.buffer} at ${b.offset}`)
         if (word.offset < 0 || word.offset > size(word.buffer)) fail(at, `an address outside buffer ${word.buffer}`)
         if (b.region === 'arena' && b.offset + size(word.buffer) > p.sizes.arena) fail(at, `buffer ${word.buffer} outside the arena`)
         if (b.region === 'keep' && b.offset + size(word.buffer) > p.sizes.keep) fail(at, `buffer ${word.buffer} outside what is kept`)

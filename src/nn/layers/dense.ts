@@ -1,6 +1,6 @@
 // dense: the fully connected layer.
 import { checkCount, checkFlag, checkOptions } from '../../core/options.js'
-import { ShapeError } from '../../core/errors.js'
+import { message, ShapeError } from '../../core/errors.js'
 import { formatShape } from '../../core/shape.js'
 import { add } from '../../compiler/ops/binary.js'
 import { matmul } from '../../compiler/ops/matmul.js'
@@ -42,7 +42,7 @@ export function dense(units: number, options: DenseOptions = {}): Layer {
   const biasRegularizer = checkRegularizer('dense: biasRegularizer', options.biasRegularizer)
   return layer('dense', options, (x, { param }) => {
     const fanIn = x.shape[x.shape.length - 1]
-    if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(`${options.name ?? 'dense'}: expected an input of [n, …, features], got ${formatShape(x.shape)}`)
+    if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(message(options.name ?? 'dense', 'an input of [n, …, features]', formatShape(x.shape)))
     const fans = { fanIn, fanOut: units }
     const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), kernelRegularizer))
     return activate(useBias ? add(y, param('bias', [units], biasInit(fans), biasRegularizer)) : y)

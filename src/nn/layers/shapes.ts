@@ -1,5 +1,5 @@
 // Layers that only rename dimensions.
-import { ShapeError } from '../../core/errors.js'
+import { describe, message, ShapeError } from '../../core/errors.js'
 import { checkCount, checkOptions } from '../../core/options.js'
 import { elements, formatShape } from '../../core/shape.js'
 import { reshape as reshapeOp } from '../../compiler/ops/shapes.js'
@@ -22,10 +22,11 @@ export function flatten(options: Pick<LayerOptions, 'name'> = {}): Layer {
  * @returns a layer from [n, …] to [n, …shape]
  */
 export function reshape(shape: readonly number[], options: Pick<LayerOptions, 'name'> = {}): Layer {
-  shape.forEach((d) => checkCount('reshape: shape', d))
+  if (!Array.isArray(shape)) throw new TypeError(message('reshape: shape', 'the shape of one sample, such as [28, 28]', describe(shape)))
+  shape.forEach((d: unknown) => checkCount('reshape: shape', d))
   checkOptions('reshape', options, ['name'])
   return layer('reshape', options, (x) => {
-    if (elements(x.shape) !== elements(shape)) throw new ShapeError(`${options.name ?? 'reshape'}: expected ${elements(shape)} elements a sample for ${formatShape(shape)}, got ${formatShape(x.shape)}`)
+    if (elements(x.shape) !== elements(shape)) throw new ShapeError(message(options.name ?? 'reshape', `${elements(shape)} elements a sample for ${formatShape(shape)}`, formatShape(x.shape)))
     return reshapeOp(x, ['n', ...shape])
   })
 }

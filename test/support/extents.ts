@@ -1,0 +1,62 @@
+// How far kernels reach from each of their addresses, from the sizes in their descriptors: an account of its own, beside the kernels, that
+// programs are held to. Kernels that walk an optimizer's table are not here: their reach stands in the table.
+import { kernelTable, PANEL, type KernelName } from '../../src/compiler/kernels.js'
+import { sizeAt, type Program } from '../../src/compiler/program.js'
+
+type Words = Readonly<Record<string, number>>
+type Reach = (w: (field: string) => number) => Words
+
+/** Bytes from the first element to the end of the last, of `count` rows that lie `step` bytes apart. */
+const strided = (...levels: readonly (readonly [count: number, step: number])[]): number =>
+  levels.some(([count]) => count === 0) ? 0 : levels.reduce((bytes, [count, step]) => bytes + (count - 1) * step, 0) + 4
+
+const rowwise = (...fields: readonly string[]): Reach => (w) => Object.fromEntries(fields.map((f) => [f, 4 * w('rows') * w('width')]))
+const perElement = (bytes: Words): Reach => (w) => Object.fromEntries(Object.entries(bytes).map(([f, size]) => [f, size * w('length')]))
+const perRow = (reach: Reach, ...fields: readonly string[]): Reach => (w) => ({ ...reach(w), ...Object.fromEntries(fields.map((f) => [f, 4 * w('rows')])) })
+const panels = (n: number): number => Math.ceil(n / PANEL)
+/** By the codes of element types: f32, f64, i32, u8. */
+const BYTES = [4, 8, 4, 1]
+
+const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
+  f32_gemm: (w) => ({
+    a: strided([w('m'), w('aRow')], [w('k'), w('aStep')]), b: strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')]) === 0 ? 0 : strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')], [PANEL, 4]),
+    c: strided([w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
+  }),
+  f32_pack_b: (w) => ({ b: strided([w('k'), w('bStep')], [w('n'), w('bColumn')]), out: 4 * PANEL * panels(w('n')) * w('k') }),
+  f32_unary: perElement({ x: 4, y: 4 }),
+  f32_binary(w) {
+    const span = (of: 'a' | 'b'): number => strided([w('outer'), 4 * w(`${of}Outer`)], [w('mid'), 4 * w(`${of}Mid`)], [w('inner'), 4 * w(`${of}Inner`)])
+    return { a: span('a'), b: span('b'), y: 4 * w('outer') * w('mid') * w('inner') }
+  },
+  f32_select: (w) => ({ mask: w('length'), a: strided([w('length'), 4 * w('aStride')]), b: strided([w('length'), 4 * w('bStride')]), y: 4 * w('length') }),
+  gather: (w) => ({ source: (BYTES[w('sourceType')] ?? NaN) * w('rows') * w('width'), index: 4 * w('rows'), y: 4 * w('rows') * w('width') }),
+  f32_reduce: (w) => ({ x: 4 * w('outer') * w('k') * w('inner'), y: 4 * w('outer') * w('inner') }),
+  f32_softmax: rowwise('x', 'y'), f32_log_softmax: rowwise('x', 'y'), f32_softmax_grad: rowwise('y', 'dy', 'dx'), f32_log_softmax_grad: rowwise('y', 'dy', 'dx'),
+  f32_sparse_xent: perRow(rowwise('x'), 'labels', 'y'), f32_sparse_xent_grad: perRow(rowwise('x', 'dx'), 'labels', 'dy'), i32_arg_max: perRow(rowwise('x'), 'y'),
+  i32_equal: perElement({ a: 4, b: 4, y: 4 }),
+  f32_total: (w) => ({ x: 4 * w('length'), w: 4 * w('length'), y: 8 }),
+  f32_dropout: (w) => ({ ...rowwise('x', 'y')(w), index: 4 * w('rows'), step: 4, key: 8 }),
+  f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
+  copy: perElement({ x: 1, y: 1 }),
+}
+
+/** The first call that would reach beyond one of its buffers at `n` samples, as a message; or ''. */
+export function reachError(p: Program, n: number): string {
+  for (const [at, { kernel, words, tiles }] of p.calls.entries()) {
+    const reach = reaches[kernel]
+    if (reach === undefined || sizeAt(tiles, n) === 0) continue
+    const names: readonly string[] = kernelTable[kernel].words
+    const bytes = reach((field) => {
+      const word = words[names.indexOf(field)]
+      if (word === undefined || (typeof word === 'object' && !('per' in word))) throw new RangeError(`${kernel} has no size '${field}'`)
+      return sizeAt(word, n)
+    })
+    for (const [field, span] of Object.entries(bytes)) {
+      const word = words[names.indexOf(field)]
+      if (typeof word !== 'object' || !('buffer' in word)) continue
+      const has = sizeAt(p.buffers[word.buffer]?.bytes ?? 0, n) - word.offset
+      if (!(span <= has)) return `call ${at} (${kernel}) at n = ${n}: ${field} reaches ${span} bytes of ${has}`
+    }
+  }
+  return ''
+}
