@@ -5,14 +5,13 @@ import { run } from './command.js'
 const SAME_KEY = 300
 
 const controller = new AbortController()
-let pressed = 0
-process.on('SIGINT', () => {
-  const now = performance.now()
-  if (!controller.signal.aborted) {
-    pressed = now
-    controller.abort()
-  } else if (now - pressed > SAME_KEY) process.exit(130)
-})
+const stop = (): void => {
+  if (controller.signal.aborted) return
+  controller.abort()
+  // From then on the system's own handling: it ends the process at once, whatever runs, and shells see 130.
+  setTimeout(() => { process.off('SIGINT', stop) }, SAME_KEY).unref()
+}
+process.on('SIGINT', stop)
 // A reader that goes away (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); else throw error })
 

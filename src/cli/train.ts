@@ -70,7 +70,8 @@ export async function train(options: TrainOptions, version: string, io: Io): Pro
   for (const line of confusionLines(result.confusion, { columns: io.out.columns ?? 80, color: io.color })) say(line)
   say()
   say(`test      accuracy ${percent(score.accuracy)}, loss ${loss(score.loss)} on ${count(test.samples)} unseen samples, ${count(result.mistakes.length)} wrong`)
-  say(`weights   SHA-256 ${result.hash}`)
+  say('weights   their SHA-256, the same on every machine:')
+  say(`          ${result.hash}`)
   say(`speed     ${result.trained.ms === 0 ? 'no step' : `${count((1000 * result.trained.samples) / result.trained.ms)} samples/s: ${count(result.trained.samples)} in ${duration(result.trained.ms)}`}; the whole run ${duration(result.ms)}`)
 
   const files: readonly (readonly [string, string, string | Uint8Array])[] = [

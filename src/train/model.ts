@@ -22,7 +22,7 @@ export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O
 export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
 /** Labels for a loss, or a record of them. */
 export type LabelsOf<L> = L extends Loss<infer Y> ? Y : { readonly [K in keyof L]: L[K] extends Loss<infer Y> ? Y : never }
-type Named<M> = [M] extends [never] ? unknown : M extends readonly Metric<infer N>[] ? { readonly [K in N]: number } : unknown
+type Named<M> = [M] extends [never] ? unknown : M extends readonly [] ? unknown : M extends readonly Metric<infer N>[] ? { readonly [K in N]: number } : unknown
 /** Scores: the loss, and each metric by its name; for several outputs those of each. */
 export type Scores<L, M> = { readonly loss: number } & (L extends Loss<never> ? Named<M>
   : { readonly [K in keyof L]: { readonly loss: number } & (K extends keyof M ? Named<M[K]> : unknown) })

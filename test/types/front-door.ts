@@ -1,0 +1,253 @@
+// What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
+import {
+  accuracy, activation, adam, adamW, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, createStore, cosineDecay, dense, dropout, earlyStopping, elu, flatten,
+  input, l1l2, l2, leakyRelu, load, mae, mse, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, stepDecay, truncatedNormal, type Callback, type FitEvent, type Tensor,
+} from '../../src/index.js'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+/** Compiles when the two types are the same. */
+const same = <A, B>(equal: Equal<A, B>): void => { void equal }
+
+declare const x: Float32Array
+declare const y: Uint8Array
+declare const floats: Float32Array
+declare const bytes: Uint8Array
+
+export async function sequentialModel(): Promise<void> {
+  const model = sequential([
+    dense(64, { activation: 'relu' }), dense(64, { activation: 'relu' }), dense(10, { activation: 'softmax' }),
+  ], { input: [784], seed: 1 }).compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
+  const history = await model.fit(x, y, { epochs: 10, batchSize: 128, validationSplit: 0.1 })
+  const { loss, accuracy: acc } = await model.evaluate(x, y)
+  same<typeof loss, number>(true)
+  same<typeof acc, number>(true)
+  const va = history.validation.at(-1)?.accuracy
+  same<typeof va, number | undefined>(true)
+  const first = history.epochs[0]?.loss
+  same<typeof first, number | undefined>(true)
+  same<typeof history.loss, readonly number[]>(true)
+  same<typeof history.stopped, string | null>(true)
+  const p = await model.predict(x)
+  same<typeof p, Tensor>(true)
+  same<ReturnType<typeof p.argMax>, Int32Array>(true)
+  p.topK(3).indices.at(0)
+  void [loss, acc, va, first]
+  same<typeof model.step, number>(true)
+  same<typeof model.epoch, number>(true)
+
+  // labels of every kind that the loss takes
+  await model.fit(x, [1, 2, 3])
+  await model.fit(x, new Int32Array(3))
+  await model.fit([[1, 2]], y)
+  await model.fit({ data: bytes, shape: [1, 784] }, y, { batchSize: 'full', shuffle: false })
+  await model.fit(x, y, { validationData: [x, y] })
+  await model.fit(x, y, { validationData: { x, y, sampleWeight: [1] }, sampleWeight: floats, signal: new AbortController().signal })
+  await model.fit(batches(), { epochs: 2, validationData: [x, y] })
+  const on = await model.trainOnBatch(x, y, { sampleWeight: floats })
+  same<typeof on.accuracy, number>(true)
+  same<typeof on, ReturnType<typeof model.trainOnBatchSync>>(true)
+  void on
+
+  // @ts-expect-error float labels for a sparse loss
+  await model.fit(x, new Float32Array(3))
+  // @ts-expect-error double labels for a sparse loss
+  await model.evaluate(x, new Float64Array(3))
+  // @ts-expect-error one-hot labels for a sparse loss
+  model.trainOnBatchSync(x, [[0, 1]])
+  // @ts-expect-error words for labels
+  await model.fit(x, ['cat'])
+  // @ts-expect-error float labels to validate on
+  await model.fit(x, y, { validationData: [x, new Float32Array(3)] })
+  // @ts-expect-error a metric not compiled
+  void (await model.evaluate(x, y)).precision
+  // @ts-expect-error a metric not compiled, in history
+  void history.epochs[0]?.mae
+  // @ts-expect-error misspelt option
+  await model.fit(x, y, { epoch: 10 })
+  // @ts-expect-error misspelt option
+  await model.fit(x, y, { batchsize: 10 })
+  // @ts-expect-error a word that is none
+  await model.fit(x, y, { batchSize: 'all' })
+  // @ts-expect-error misspelt option
+  await model.evaluate(x, y, { batch_size: 10 })
+  // @ts-expect-error no labels
+  await model.fit(x)
+  // @ts-expect-error labels for predict
+  await model.predict(x, y)
+  // @ts-expect-error a word for data
+  await model.predict('x')
+  // @ts-expect-error a record for one input
+  await model.predict({ image: x })
+  // @ts-expect-error one callback for a list
+  await model.fit(x, y, { callbacks: earlyStopping() })
+  // @ts-expect-error a controller for its signal
+  await model.fit(x, y, { signal: new AbortController() })
+  // @ts-expect-error batchSize of a stream is in the stream
+  await model.fit(batches(), { batchSize: 3 })
+  // @ts-expect-error a stream is not shuffled
+  await model.fit(batches(), { shuffle: true })
+  // @ts-expect-error labels of a stream are in its batches
+  await model.fit(batches(), y, { epochs: 1 })
+  // @ts-expect-error batches of float labels
+  await model.fit(floatBatches())
+  // @ts-expect-error predictions are read only in shape
+  p.shape = [1]
+  // @ts-expect-error scores cannot be set
+  history.epochs[0] = { loss: 1, accuracy: 1 }
+}
+
+declare function batches(): AsyncIterable<{ readonly x: Float32Array; readonly y: Uint8Array; readonly sampleWeight?: Float32Array }>
+declare function floatBatches(): AsyncIterable<{ readonly x: Float32Array; readonly y: Float32Array }>
+
+export async function metrics(): Promise<void> {
+  const make = () => sequential([dense(1, { activation: 'sigmoid' })], { input: [3] })
+  const many = make().compile({ optimizer: sgd(), loss: binaryCrossentropy(), metrics: [accuracy(), binaryAccuracy(), accuracy({ name: 'strict', threshold: 0.9 }), binaryAccuracy({ name: 'lax' }), mse(), mae()] })
+  const scores = await many.evaluate(x, floats)
+  same<keyof typeof scores, 'loss' | 'accuracy' | 'binaryAccuracy' | 'strict' | 'lax' | 'mse' | 'mae'>(true)
+  same<typeof scores.strict, number>(true)
+  void scores
+  const named = make().compile({ optimizer: sgd(), loss: binaryCrossentropy(), metrics: [binaryAccuracy({ name: 'lax' })] })
+  // @ts-expect-error it is called lax
+  void (await named.evaluate(x, floats)).binaryAccuracy
+  const threshold = make().compile({ optimizer: sgd(), loss: binaryCrossentropy(), metrics: [accuracy({ threshold: 0.2 })] })
+  same<keyof Awaited<ReturnType<typeof threshold.evaluate>>, 'loss' | 'accuracy'>(true)
+  void threshold
+  const none = make().compile({ optimizer: sgd(), loss: mse() })
+  const only = await none.evaluate(x, floats)
+  same<keyof typeof only, 'loss'>(true)
+  // @ts-expect-error no metric was compiled
+  void only.accuracy
+  const empty = make().compile({ optimizer: sgd(), loss: mse(), metrics: [] })
+  // @ts-expect-error no metric was compiled
+  void (await empty.evaluate(x, floats)).accuracy
+  // numbers for numbers
+  await none.fit(x, [[1], [2]])
+  await none.fit(x, { data: bytes, shape: [3, 1] })
+  await none.fit(x, new Float64Array(3))
+  // @ts-expect-error words for numbers
+  await none.fit(x, ['1'])
+  const again = none.compile({ optimizer: rmsprop(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
+  same<keyof Awaited<ReturnType<typeof again.evaluate>>, 'loss' | 'accuracy'>(true)
+  void again
+  const categorical = make().compile({ optimizer: adam(), loss: categoricalCrossentropy({ fromLogits: true }) })
+  await categorical.fit(x, floats)
+}
+
+export function compiling(): void {
+  const model = sequential([dense(3)], { input: [3] })
+  // @ts-expect-error not compiled: fit takes its labels from the loss
+  void model.fit(x, y, { epoch: 3 })
+  // @ts-expect-error no loss
+  model.compile({ optimizer: adam() })
+  // @ts-expect-error no optimizer
+  model.compile({ loss: mse() })
+  // @ts-expect-error words are no losses
+  model.compile({ optimizer: adam(), loss: 'mse' })
+  // @ts-expect-error words are no optimizers
+  model.compile({ optimizer: 'adam', loss: mse() })
+  // @ts-expect-error words are no metrics
+  model.compile({ optimizer: adam(), loss: mse(), metrics: ['accuracy'] })
+  // @ts-expect-error one metric for a list
+  model.compile({ optimizer: adam(), loss: mse(), metrics: accuracy() })
+  // @ts-expect-error a loss that is not called
+  model.compile({ optimizer: adam(), loss: mse })
+  // @ts-expect-error misspelt option
+  model.compile({ optimizer: adam(), loss: mse(), metric: [accuracy()] })
+  // @ts-expect-error a record of losses for one output
+  model.compile({ optimizer: adam(), loss: { y: mse() } })
+  // @ts-expect-error one name for a list
+  model.compile({ optimizer: adam(), loss: mse(), frozen: 'dense1' })
+  model.compile({ optimizer: adam(), loss: mse(), frozen: ['dense1'], shards: 2, lossWeights: { y: 2 } })
+}
+
+export function definitions(): void {
+  dense(3, { activation: leakyRelu(0.1), kernelInitializer: truncatedNormal(), kernelRegularizer: l1l2({ l1: 0.1 }), biasRegularizer: l2(), useBias: true, name: 'a', trainable: false })
+  dense(3, { activation: (v) => elu(1)(v), kernelInitializer: 'heNormal', biasInitializer: ({ fanIn }) => ({ kind: 'constant', value: 1 / fanIn }) })
+  sequential([flatten(), reshape([2, 2]), activation('relu'), dropout(0.5)], { input: { shape: [4], dtype: 'u8', scale: 1 / 255 }, store: createStore(), name: 'n' })
+  sequential([dense(3)], { input: input([4], { dtype: 'i32' }) })
+  // @ts-expect-error a word for units
+  dense('8')
+  // @ts-expect-error no units
+  dense()
+  // @ts-expect-error misspelt activation
+  dense(3, { activation: 'rleu' })
+  // @ts-expect-error misspelt initializer
+  dense(3, { kernelInitializer: 'glorot_uniform' })
+  // @ts-expect-error Keras' spelling
+  dense(3, { use_bias: false })
+  // @ts-expect-error dropout has no weights
+  dropout(0.5, { trainable: false })
+  // @ts-expect-error a word for a rate
+  dropout('0.5')
+  // @ts-expect-error a layer that is not in a list
+  sequential(dense(3), { input: [4] })
+  // @ts-expect-error no options
+  sequential([dense(3)])
+  // @ts-expect-error no input
+  sequential([dense(3)], {})
+  // @ts-expect-error a number for a shape
+  sequential([dense(3)], { input: 4 })
+  // @ts-expect-error words in a shape
+  sequential([dense(3)], { input: ['a'] })
+  // @ts-expect-error an element type that is not read
+  sequential([dense(3)], { input: { shape: [4], dtype: 'u16' } })
+  // @ts-expect-error a store that is none
+  sequential([dense(3)], { input: [4], store: {} })
+  // @ts-expect-error misspelt option
+  sequential([dense(3)], { input: [4], sead: 1 })
+  // @ts-expect-error something that is no layer
+  sequential([dense(3), 'relu'], { input: [4] })
+}
+
+export function optimizers(): void {
+  sgd({ learningRate: stepDecay(0.1, { every: 3 }), momentum: 0.9, nesterov: true, clipNorm: 1 })
+  adamW({ learningRate: cosineDecay(0.1, { steps: 100, warmup: 5 }), exclude: ['bias'], weightDecay: 0.1 })
+  // @ts-expect-error Keras' spelling
+  sgd({ learning_rate: 0.1 })
+  // @ts-expect-error sgd has no beta
+  sgd({ beta1: 0.9 })
+  // @ts-expect-error adam has no decay
+  adam({ weightDecay: 0.1 })
+  // @ts-expect-error one word for a list
+  adamW({ exclude: 'bias' })
+  // @ts-expect-error no steps
+  cosineDecay(0.1)
+  // @ts-expect-error no every
+  stepDecay(0.1, { factor: 0.5 })
+}
+
+export function callbacks(): void {
+  const one: Callback = { onEpochEnd(event) { same<typeof event, FitEvent>(true); event.stop('why'); event.scaleLearningRate(0.5) } }
+  const waiting: Callback = { async onBatchEnd({ scores }) { await Promise.resolve(scores['loss']) } }
+  const both: readonly Callback[] = [one, waiting, earlyStopping({ monitor: 'loss', patience: 3 }), progress((line) => line.length)]
+  void both
+  // @ts-expect-error misspelt hook
+  const misspelt: Callback = { onEpochend() { /* never called */ } }
+  void misspelt
+  // @ts-expect-error events are read only
+  const writing: Callback = { onEpochEnd(event) { event.step = 3 } }
+  void writing
+  // @ts-expect-error a word that is none
+  earlyStopping({ mode: 'auto' })
+}
+
+export async function saving(): Promise<void> {
+  const model = sequential([dense(3)], { input: [3] })
+  const compiled = model.compile({ optimizer: adam(), loss: mse() })
+  same<ReturnType<typeof save>, Uint8Array<ArrayBuffer>>(true)
+  save(model)
+  save(compiled, { training: false })
+  const loaded = load(save(compiled), { store: createStore() })
+  const p = await loaded.predict(x)
+  same<typeof p, Tensor>(true)
+  const typed = loaded.compile({ optimizer: adam(), loss: mse(), metrics: [mae()] })
+  same<keyof Awaited<ReturnType<typeof typed.evaluate>>, 'loss' | 'mae'>(true)
+  void [p, typed]
+  // @ts-expect-error misspelt option
+  save(model, { optimizer: false })
+  // @ts-expect-error the bytes, not their name
+  load('model.safetensors')
+  compiled.setWeights(compiled.getWeights())
+  // @ts-expect-error a list for an array
+  compiled.setWeights({ 'dense1.bias': { data: [1], shape: [3] } })
+}
