@@ -17,6 +17,26 @@ import { blobs, classifier, CLASSES, errorOf, FEATURES, first, hashFloats, hashO
 const { x, y } = blobs(150)
 const momentum = () => sgd({ learningRate: 0.05, momentum: 0.9 })
 
+const dataRows = (): Map<string, Rows> => new Map([
+  ['x', toRows('x', x, ['n', FEATURES], { name: 'x', data: 'f32', scale: 1, offset: 0, classes: null })],
+  ['labels:y', toRows('y', y, ['n'], { name: 'labels:y', data: 'i32', scale: 1, offset: 0, classes: CLASSES })],
+])
+
+/** A trainer without a model around it, as replicas have one: of the net of classifier(). */
+function bareTrainer(shards: number) {
+  const model = net()
+  model.compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()], shards })
+  const recipe = model.trainingState()?.recipe
+  if (recipe === undefined) throw new Error('expected a compiled model')
+  const store = new Store()
+  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), 1)
+  const weights = (): string => hashWeights(Object.fromEntries(params(recipe.graph).map(({ key, shape }) => {
+    const p = store.param(key)
+    return [key, { data: store.f32(p.address, p.length).slice(), shape: shape.map(Number) }]
+  })))
+  return { trainer: new Trainer(recipe, store, 1), store, weights }
+}
+
 describe('the same bits', () => {
   it('for the same seed, and others for another', async () => {
     const run = async (seed: number): Promise<string> => {
@@ -95,21 +115,10 @@ describe('the same bits', () => {
 
   it('from data in the store and from data staged batch by batch', async () => {
     const run = async (budget: number): Promise<{ readonly hash: string; readonly epochs: unknown }> => {
-      const model = net()
-      model.compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
-      const recipe = model.trainingState()?.recipe
-      if (recipe === undefined) throw new Error('expected a compiled model')
-      const store = new Store()
-      store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), 1)
-      const trainer = new Trainer(recipe, store, 1)
-      const data = new Map<string, Rows>([
-        ['x', toRows('x', x, ['n', FEATURES], { name: 'x', data: 'f32', scale: 1, offset: 0, classes: null })],
-        ['labels:y', toRows('y', y, ['n'], { name: 'labels:y', data: 'i32', scale: 1, offset: 0, classes: CLASSES })],
-      ])
-      const feed = arrayFeed(store, data, y.length, { batchSize: 32, shuffle: true, seed: 1, budget })
+      const { trainer, store, weights } = bareTrainer(1)
+      const feed = arrayFeed(store, dataRows(), y.length, { batchSize: 32, shuffle: true, seed: 1, budget })
       const { epochs } = await runFit({ trainer, feed, epochs: 3, callbacks: [], signal: undefined, oneOutput: true, validate: null, keep: () => undefined, restore: () => undefined })
-      const weights = Object.fromEntries(params(recipe.graph).map(({ key, shape }) => { const p = store.param(key); return [key, { data: store.f32(p.address, p.length).slice(), shape: shape.map(Number) }] }))
-      return { hash: hashWeights(weights), epochs }
+      return { hash: weights(), epochs }
     }
     const resident = await run(2 ** 30)
     expect(await run(0)).toEqual(resident)
@@ -794,6 +803,31 @@ describe('shards', () => {
     // The gradients differ by roundings only; Adam turns them into changes of at most a few rates where a gradient is near 0.
     a.history.loss.forEach((loss, i) => { expect(Math.abs(loss - at(whole.loss, i))).toBeLessThan(1e-3) })
     if (shards === 1) expect(a.hash).toBe(hashOf(one))
+  })
+
+  it.each([2, 5, 40])('computed elsewhere, in any order, and combined: %i', (shards) => {
+    const [here, there, worker] = [bareTrainer(shards), bareTrainer(shards), bareTrainer(shards)]
+    const feeds = [here, worker].map(({ store }) => arrayFeed(store, dataRows(), y.length, { batchSize: 33, shuffle: true, seed: 1 }))
+    const [own, theirs] = feeds.map((feed) => [...feed.batches(0, 0)])
+    if (own === undefined || theirs === undefined) throw new Error('two feeds')
+    const same = (): void => { expect(there.weights()).toBe(here.weights()) }
+    for (const [i, { sources, batch }] of own.entries()) {
+      here.trainer.gradient(sources, batch, 33)
+      const remote = theirs[i]
+      if (remote === undefined) throw new Error('as many batches')
+      // The worker computes every shard, from the last to the first; only bytes travel.
+      const results = Array.from({ length: shards }, (_, s) => worker.trainer.shard(remote.sources, remote.batch, shards - 1 - s))
+      expect(results.reduce((n, { rows }) => n + rows, 0)).toBe(batch.rows.length)
+      there.trainer.combine(results)
+      worker.trainer.combine(results)
+      const sums = here.trainer.apply().sums
+      expectBits(there.trainer.apply().sums, sums)
+      worker.trainer.apply()
+      same()
+    }
+    expect(here.trainer.step).toBe(5)
+    expect(here.weights()).not.toBe(bareTrainer(shards).weights())
+    expect(() => { there.trainer.combine([]) }).toThrow(EquigradError)
   })
 
   it('are part of what is computed, dropout and weights included', async () => {
