@@ -1,10 +1,7 @@
-// What an op is: one file in ops/ that says its shapes and its kernel calls; its gradient stands apart (`vjp`), so that a bundle that only
+// What an op is: one file in ops/ that says its shapes and its kernel calls; its gradient stands apart (vjps/), so that a bundle that only
 // predicts does not carry it.
-import type { DType, Shape } from '../core/shape.js'
-import type { Attrs, Node, Value } from './graph/value.js'
 import type { LowerContext } from './program.js'
-
-export interface Type { readonly shape: Shape; readonly dtype: DType }
+import type { Attrs, Type } from './type.js'
 
 export interface Op {
   readonly name: string
@@ -13,11 +10,3 @@ export interface Op {
   /** Emits the kernel calls that compute the outputs. */
   lower(ctx: LowerContext): void
 }
-
-/**
- * The gradient of an op, in ops: given the gradients of the outputs (null where there is none), those of the operands (null where none is
- * needed or the op is constant there).
- *
- * @param need - which operands' gradients are asked for
- */
-export type Vjp = (node: Node, dys: readonly (Value | null)[], need: readonly boolean[]) => readonly (Value | null)[]

@@ -1,8 +1,7 @@
 // A program: kernel calls over buffers, as plain data. It holds regions, offsets and keys, never addresses, seeds, rates or lanes.
 import type { DType, Shape } from '../core/shape.js'
 import type { KernelField, KernelName } from './kernels.js'
-import type { Attrs } from './graph/value.js'
-import type { Type } from './op.js'
+import type { Attrs, Type } from './type.js'
 
 /** A size that depends on the number of samples: mul·⌈(n·per + plus) / div⌉. */
 export interface Affine { readonly per: number; readonly plus?: number; readonly div?: number; readonly mul?: number }

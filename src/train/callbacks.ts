@@ -34,7 +34,10 @@ export interface FitEvent {
   restore(): void
 }
 
-/** Hooks, all optional; those that return a promise are waited for. Scores of batches are made only when `onBatchEnd` is there. */
+/**
+ * Hooks, all optional; those that return a promise are waited for. Scores of batches are made only when `onBatchEnd` is there. A hook may call
+ * `predict` and `evaluate`, but not wait for a training call on the same store: that one waits for the `fit` that waits for the hook.
+ */
 export interface Callback {
   onTrainBegin?(event: FitEvent): void | Promise<void>
   onEpochBegin?(event: FitEvent): void | Promise<void>

@@ -43,7 +43,12 @@ export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: numb
   const dtypes = dtypesOf(data)
   const { batchSize } = options
   const blocks = new Map<string, Block>()
-  for (const [name, { data: d, width, dtype }] of data) blocks.set(name, store.alloc(resident ? d.byteLength : batchSize * width * dtypeBytes[dtype]))
+  try {
+    for (const [name, { data: d, width, dtype }] of data) blocks.set(name, store.alloc(resident ? d.byteLength : batchSize * width * dtypeBytes[dtype]))
+  } catch (error) {
+    for (const block of blocks.values()) store.free(block)
+    throw error
+  }
   if (resident) for (const [name, rows] of data) store.bytes.set(bytesOf(rows), blocks.get(name)?.address ?? 0)
   const sources: Sources = { addresses: new Map([...blocks].map(([name, { address }]) => [name, address])), dtypes }
   const inOrder = Int32Array.from({ length: batchSize }, (_, i) => i)

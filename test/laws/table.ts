@@ -2,7 +2,8 @@
 // and what its gradient is. An op without a row does not exist (laws.test.ts asks).
 import { randomKey, philox } from '../../src/core/random.js'
 import type { DType, Shape } from '../../src/core/shape.js'
-import { apply1, type Attr, type Attrs, type Value } from '../../src/compiler/graph/value.js'
+import { apply1, type Value } from '../../src/compiler/graph/value.js'
+import type { Attr, Attrs } from '../../src/compiler/type.js'
 import { add } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'

@@ -3,7 +3,8 @@ import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
 import { formatShape, sameShape, type DType, type Shape } from '../../core/shape.js'
 import type { Op } from '../op.js'
-import { apply, inScope, topological, Value, type Attrs, type InputSpec, type ParamSpec, type Scope } from './value.js'
+import { apply, inScope, topological, Value, type InputSpec, type ParamSpec, type Scope } from './value.js'
+import type { Attrs } from '../type.js'
 
 /** A value of a graph. Its role says where it comes from; what is fetched or a gradient is a fact of a program. */
 export type GraphValue = { readonly id: number; readonly shape: Shape; readonly dtype: DType } & (

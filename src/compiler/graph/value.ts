@@ -2,7 +2,8 @@
 // set of them looks like as plain data. Nothing here knows memory or kernels.
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, type DType, type Shape } from '../../core/shape.js'
-import type { Type, Op } from '../op.js'
+import type { Op } from '../op.js'
+import type { Attrs, Type } from '../type.js'
 
 /** How a parameter gets its first values: plain data. `constant` fills; the others draw from the parameter's own stream. */
 export type Init =
@@ -36,9 +37,6 @@ export interface InputSpec {
 
 /** A place in the definition: the layer that a node belongs to, inside that of a layer that calls it. */
 export interface Scope { readonly kind: string; readonly name: string | null; readonly parent: Scope | null }
-
-export type Attr = number | string | boolean | readonly number[]
-export type Attrs = { readonly [k: string]: Attr }
 
 /** An operation applied to values. */
 export interface Node {
@@ -85,8 +83,9 @@ export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}): readonl
   try {
     types = op.infer(ins, attrs)
   } catch (error) {
-    if (error instanceof ShapeError && place !== '' && !error.message.startsWith(`${place}: `)) throw new ShapeError(`${place}: ${error.message}`)
-    throw error
+    if (!(error instanceof ShapeError)) throw error
+    const where = place === '' || error.message.startsWith(`${place}: `) ? '' : `${place}: `
+    throw new ShapeError(`${where}${error.message}${error.message.endsWith('.') ? '' : '.'}`)
   }
   const outs: Value[] = []
   const node: Node = { op, ins: [...ins], attrs, scope: current.scope, path: current.path, outs }

@@ -1,7 +1,7 @@
 // Checks that ops share when they infer their types.
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, type DType, type Shape } from '../../core/shape.js'
-import type { Type } from '../op.js'
+import type { Type } from '../type.js'
 
 /** Operand i, of an element type. */
 export function operand(op: string, ins: readonly Type[], i: number, dtype: DType | null = 'f32'): Type {

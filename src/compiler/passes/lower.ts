@@ -1,7 +1,8 @@
 // lower: values become buffers, ops become kernel calls.
 import { EquigradError } from '../../core/errors.js'
 import { dtypeBytes, type DType, type Shape } from '../../core/shape.js'
-import { topological, type Attrs, type Node, type Value } from '../graph/value.js'
+import { topological, type Node, type Value } from '../graph/value.js'
+import type { Attrs } from '../type.js'
 import { kernelTable, ELEMENTS, type KernelField, type KernelName } from '../kernels.js'
 import { isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
 

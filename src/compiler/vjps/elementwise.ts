@@ -1,7 +1,8 @@
 // Gradients of the elementwise ops, by the output where that is possible.
 import type { UnaryName } from '../../core/codes.js'
-import { constant, type Attrs, type Value } from '../graph/value.js'
-import type { Vjp } from '../op.js'
+import { constant, type Value } from '../graph/value.js'
+import type { Attrs } from '../type.js'
+import type { Vjp } from './vjp.js'
 import { binaryGrad, div, greater, mul, sub } from '../ops/binary.js'
 import { sumTo } from '../ops/shapes.js'
 import { affine, neg, sigmoid, sign, square, unaryNames } from '../ops/unary.js'

@@ -1,6 +1,6 @@
 // The gradient of every op that has one, by the op's name. An op without a row is refused when a gradient through it is defined.
 // They stand apart from the ops, so that a bundle that only predicts does not carry them.
-import type { Vjp } from '../op.js'
+import type { Vjp } from './vjp.js'
 import { binaryVjps, selectVjp, unaryVjps } from './elementwise.js'
 import { dropoutVjp, logSoftmaxGradVjp, logSoftmaxVjp, matmulVjp, noGradient, softmaxGradVjp, softmaxVjp, sparseXentVjp } from './rows.js'
 import { expandVjp, meanVjp, reshapeVjp, sumVjp } from './shapes.js'

@@ -1,6 +1,7 @@
 // Gradients of matmul and of what works row by row: softmax, sparse cross-entropy, dropout; and of what has none.
 import { apply1, type Value } from '../graph/value.js'
-import type { Op, Vjp } from '../op.js'
+import type { Op } from '../op.js'
+import type { Vjp } from './vjp.js'
 import { mul, sub } from '../ops/binary.js'
 import { dropoutOp } from '../ops/dropout.js'
 import { sparseXentGradOp } from '../ops/loss.js'

@@ -1,7 +1,7 @@
 // Gradients of what changes shapes: expand, reshape, and sums and means over axes.
 import { elements, type Shape } from '../../core/shape.js'
 import { constant, type Value } from '../graph/value.js'
-import type { Vjp } from '../op.js'
+import type { Vjp } from './vjp.js'
 import { div } from '../ops/binary.js'
 import { axesOf, sum } from '../ops/reduce.js'
 import { expand, reshape, sumTo } from '../ops/shapes.js'

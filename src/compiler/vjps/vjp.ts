@@ -1,0 +1,10 @@
+// What a gradient rule is.
+import type { Node, Value } from '../graph/value.js'
+
+/**
+ * The gradient of an op, in ops: given the gradients of the outputs (null where there is none), those of the operands (null where none is
+ * needed or the op is constant there).
+ *
+ * @param need - which operands' gradients are asked for
+ */
+export type Vjp = (node: Node, dys: readonly (Value | null)[], need: readonly boolean[]) => readonly (Value | null)[]
