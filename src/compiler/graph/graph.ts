@@ -119,9 +119,9 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
   return outputs
 }
 
-/** What a graph computes, as SHA-256 without names of layers and paths: equal graphs, equal bits. */
+/** What a graph computes, as SHA-256 without paths and keys of weights: equal graphs, equal bits. */
 export function graphHash(graph: Graph): string {
   const nodes = graph.nodes.map(({ op, ins, outs, attrs }) => [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1))])
-  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null])
+  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
   return sha256Hex(toJson([values, nodes, Object.values(graph.outputs)]))
 }
