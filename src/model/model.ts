@@ -73,6 +73,8 @@ export const outputRecord = (values: Values): { readonly record: Readonly<Record
   values instanceof Value ? { record: { [ONE_OUTPUT]: values }, one: true } : { record: values, one: false }
 
 export class Model<I, O> {
+  /** only for types: what goes in and comes out */
+  declare readonly io?: readonly [I, O]
   readonly definition: Definition
   #store: Store | undefined
   readonly #givenStore: Store | undefined
