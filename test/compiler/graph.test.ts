@@ -132,6 +132,6 @@ describe('programs as they print', () => {
   })
 
   test('the hash of the graph', () => {
-    expect(small().hash).toMatchInlineSnapshot(`"31c34148279a21d4ee0c79190cc23d7ab1a8f8063f53d8681dbc043fae6debff"`)
+    expect(small().hash).toMatchInlineSnapshot(`"c117286fe8414be5428a3490b8bf856a3a0cdcedf7ad7b1cf3a54f002f5a6948"`)
   })
 })
