@@ -59,7 +59,7 @@ export function profileStep(): readonly CallShare[] {
   if (state === null) throw new Error('not compiled')
   const { recipe } = state
   const store = createStore()
-  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), 0)
+  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init, seed: 0, identity: spec })))
   const layout = layoutOf(trainedParams(recipe), recipe.optimizer)
   const { x, y } = samples(BATCH)
   const place = (data: Uint8Array | Int32Array): number => {

@@ -6,7 +6,7 @@ import { constant, rewrite, type Value } from '../compiler/graph/value.js'
 import { select } from '../compiler/ops/select.js'
 import { fromGraph } from '../compiler/graph/graph.js'
 import { ops } from '../compiler/ops/index.js'
-import { params, type Definition, type Model } from '../model/model.js'
+import { ownParams, params, type Definition, type Model } from '../model/model.js'
 import { TrainableModel } from '../train/model.js'
 
 /**
@@ -56,5 +56,5 @@ export function mask<I, O>(model: Model<I, O>, masks: Readonly<Record<string, Ar
     const m = masks[key]
     weights[key] = m === undefined ? data : data.map((w, i) => (m[i] === 0 ? 0 : w))
   }
-  return new TrainableModel<I, O>(definition, undefined, weights)
+  return new TrainableModel<I, O>(definition, ownParams(definition), weights)
 }

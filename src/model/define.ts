@@ -2,6 +2,8 @@
 import { EquigradError, message } from '../core/errors.js'
 import { checkNumber, checkOptions, checkWord } from '../core/options.js'
 import { describe } from '../core/errors.js'
+import type { Store } from '../runtime/store.js'
+import { commonHome, declarationOf, declare, type Declaration, type Home } from './home.js'
 import { rewrite, topological, Value, type Scope } from '../compiler/graph/value.js'
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
 import type { DType } from '../core/shape.js'
@@ -70,32 +72,54 @@ function outermostFirst(scope: Scope | null): readonly Scope[] {
   return scope === null ? [] : [...outermostFirst(scope.parent), scope]
 }
 
+/** A definition: the graph, and the parameters in it with whom they belong to. */
+export interface Defined { readonly graph: Graph; readonly declarations: readonly Declaration[]; readonly home: Home }
+
 /**
- * The graph of a model.
+ * The graph of a model, and its parameters.
  *
  * @param inputs - by name, each made by `input`
  * @param outputs - by name
- * @param name - put in front of the keys of weights, with a slash; empty: nothing
- * @throws EquigradError when an input is not used, or one that is used is not declared
+ * @param options - `name`: put in front of the keys of new weights, with a slash, unless empty; `seed`: of new weights; `store`
+ * @throws EquigradError when an input is not used, one that is used is not declared, or two weights have one key
  */
-export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Readonly<Record<string, Value>>, name: string): Graph {
+export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Readonly<Record<string, Value>>, options: { readonly name: string; readonly seed: number; readonly store: Store | undefined }): Defined {
   const named = new Map<Value, Value>()
   for (const [key, v] of Object.entries(inputs)) {
-    if (v.source.kind !== 'input') throw new TypeError(message('model', `input(…) as '${key}'`, 'a computed value'))
+    if (!(v instanceof Value) || v.source.kind !== 'input') throw new TypeError(message('model', `input(…) as '${key}'`, v instanceof Value ? 'a computed value' : describe(v)))
+    if (named.has(v)) throw new TypeError(message('model', `an input of its own as '${key}'`, 'one that has another name too'))
+    if (!/^[^$:/]+$/.test(key)) throw new TypeError(message('model', 'names of inputs without $, : or /', describe(key)))
     named.set(v, new Value(v.shape, v.dtype, { kind: 'input', spec: { ...v.source.spec, name: key } }))
   }
+  const naming = new DefinitionNaming(options.name, Object.values(outputs))
+  const params: Value[] = []
   const used = new Set<Value>()
-  const fresh = rewrite(Object.values(outputs), {
+  rewrite(Object.values(outputs), {
     leaf(v) {
+      if (v.source.kind === 'param') params.push(v)
       if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
-      const known = named.get(v)
-      if (known === undefined) throw new EquigradError(message('model', 'every input among its inputs', `one of shape [${v.shape.join(', ')}] that is not`))
+      if (!named.has(v)) throw new EquigradError(message('model', 'every input among its inputs', `one of shape [${v.shape.join(', ')}] that is not`))
       used.add(v)
-      return known
+      return v
     },
   })
   for (const [key, v] of Object.entries(inputs)) if (!used.has(v)) throw new EquigradError(message('model', `an output that depends on the input '${key}'`, 'none'))
+  const home = commonHome(params.flatMap((v) => declarationOf(v) ?? []), options.store)
+  // New parameters are declared only when all is checked: a definition that fails leaves no trace.
+  const byKey = new Map<string, Value>()
+  for (const v of params) {
+    if (v.source.kind !== 'param') continue
+    const declaration = declarationOf(v)
+    const key = declaration?.key ?? naming.key(v.source.scope, v.source.spec.name)
+    const other = byKey.get(key)
+    if (other !== undefined && other !== v && (declaration === undefined || declarationOf(other) !== declaration)) {
+      throw new EquigradError(message('model', 'weights with keys of their own', `two called '${key}'`, 'Give one of the models, or layers, a `name`.'))
+    }
+    byKey.set(key, v)
+  }
+  const declarations = [...byKey].map(([key, v]) => declarationOf(v) ?? declare(v, key, options.seed, home))
+  const ready = rewrite(Object.values(outputs), { leaf: (v) => (v.source.kind === 'param' ? declarationOf(v)?.leaf : named.get(v)) ?? v })
   const record: Record<string, Value> = {}
-  Object.keys(outputs).forEach((key, i) => { const v = fresh[i]; if (v !== undefined) record[key] = v })
-  return toGraph(record, new DefinitionNaming(name, fresh))
+  Object.keys(outputs).forEach((key, i) => { const v = ready[i]; if (v !== undefined) record[key] = v })
+  return { graph: toGraph(record, naming), declarations, home }
 }

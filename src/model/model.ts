@@ -1,9 +1,9 @@
 // A model that predicts: a graph, a seed and a store. The train floor's models extend it.
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
 import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
-import { elements, formatShape, type DType } from '../core/shape.js'
+import { elements, formatShape, sameShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { rewrite, Value, type InputSpec } from '../compiler/graph/value.js'
+import { rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
 import { fuse } from '../compiler/passes/fuse.js'
@@ -16,6 +16,9 @@ import type { Program } from '../compiler/program.js'
 import { Executor } from '../runtime/executor.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
+import type { Defined } from './define.js'
+import { declare, Home, type Declaration } from './home.js'
+import { byTraceMode } from './mode.js'
 import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { Tensor } from './tensor.js'
 
@@ -23,6 +26,9 @@ import { Tensor } from './tensor.js'
 export type Values = Value | { readonly [name: string]: Value }
 export type DataOf<I> = I extends Value ? Dense : { readonly [K in keyof I]: Dense }
 export type TensorOf<O> = O extends Value ? Tensor : { readonly [K in keyof O]: Tensor }
+
+/** Trained weights, as values. */
+export interface Weights { readonly values: readonly Value[] }
 
 /** A weight: its numbers row by row, and its shape. */
 export interface Weight { readonly data: Float32Array; readonly shape: readonly number[] }
@@ -72,23 +78,35 @@ export const inputRecord = (values: Values): { readonly record: Readonly<Record<
 export const outputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
   values instanceof Value ? { record: { [ONE_OUTPUT]: values }, one: true } : { record: values, one: false }
 
+/** A value, or a record of at least one. */
+export function checkValues(where: string, given: Values): Values {
+  if (given instanceof Value) return given
+  const entries = Object.entries(asRecord(where, given))
+  if (entries.length === 0) throw new TypeError(message(where, 'at least one value', 'none'))
+  for (const [key, v] of entries) if (!(v instanceof Value)) throw new TypeError(message(`${where}.${key}`, 'a value', describe(v)))
+  return given
+}
+
 export class Model<I, O> {
   /** only for types: what goes in and comes out */
   declare readonly io?: readonly [I, O]
   readonly definition: Definition
-  #store: Store | undefined
-  readonly #givenStore: Store | undefined
+  /** the parameters, with whom they belong to, by key */
+  readonly declarations: ReadonlyMap<string, Declaration>
+  readonly #home: Home
+  #ready = false
   #weights: Readonly<Record<string, Float32Array>> | undefined
   #disposed = false
   readonly #predictors = new Map<string, Executor>()
 
   /**
-   * @param store - where weights live (default: a store of its own)
+   * @param defined - who the weights belong to, and where they live
    * @param weights - first values by key, in place of what the initializers say
    */
-  constructor(definition: Definition, store?: Store, weights?: Readonly<Record<string, Float32Array>>) {
+  constructor(definition: Definition, defined: Pick<Defined, 'declarations' | 'home'>, weights?: Readonly<Record<string, Float32Array>>) {
     this.definition = definition
-    this.#givenStore = store
+    this.declarations = new Map(defined.declarations.map((d) => [d.key, d]))
+    this.#home = defined.home
     this.#weights = weights
   }
 
@@ -109,14 +127,48 @@ export class Model<I, O> {
   /** The store, made and filled with first values at first need. */
   protected get store(): Store {
     if (this.#disposed) throw new EquigradError(message('model', 'a model in use', 'one that was disposed of'))
-    if (this.#store !== undefined) return this.#store
-    const store = this.#givenStore ?? new Store()
-    store.declare(params(this.definition.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), this.definition.seed)
+    const { store } = this.#home
+    if (this.#ready) return store
+    store.declare([...this.declarations.values()].map((d) => ({ key: d.key, shape: d.shape, init: d.init, seed: d.seed, identity: d })))
     for (const [key, data] of Object.entries(this.#weights ?? {})) store.f32(store.param(key).address, data.length).set(data)
     store.changed()
     this.#weights = undefined
-    this.#store = store
+    this.#ready = true
     return store
+  }
+
+  /** The trained weights, for `minimize` and `gradients`. */
+  get weights(): Weights {
+    return { values: params(this.definition.graph).flatMap(({ key, spec }) => { const d = this.declarations.get(key); return d !== undefined && spec.trainable ? [d.leaf] : [] }) }
+  }
+
+  /**
+   * Applies the model to values: within another model, or in a step. Its weights are shared, its layers keep their names.
+   *
+   * @param x - a value, or a record of values, as the model's inputs
+   * @returns the outputs, a value or a record of values
+   * @throws ShapeError when a value has not the shape of its input
+   */
+  call(x: I): O {
+    const given: Readonly<Record<string, unknown>> = this.definition.oneInput ? { [ONE]: x } : asRecord('call', x)
+    const values = this.values()
+    const names = Object.keys(values)
+    const inputs = this.inputs()
+    for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message('call', `values for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
+    const outputs = rewrite(byTraceMode(Object.values(values)), {
+      leaf: (v) => {
+        if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
+        if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
+        const { name } = v.source.spec
+        const value = given[name]
+        if (!(value instanceof Value)) throw new TypeError(message(`call: ${name}`, 'a value', describe(value)))
+        if (value.dtype !== v.dtype || !sameShape(value.shape, v.shape)) throw new ShapeError(message(`call: ${name}`, String(v), String(value)))
+        return value
+      },
+    })
+    const record: Record<string, Value> = {}
+    names.forEach((name, i) => { const v = outputs[i]; if (v !== undefined) record[name] = v })
+    return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as O
   }
 
   /** Inputs by name, with how each is read. */
@@ -281,7 +333,6 @@ export class Model<I, O> {
   /** Lets go of the model's memory before the garbage collector would (`using model = …`). Never needed; using it afterwards throws. */
   [Symbol.dispose](): void {
     this.#disposed = true
-    this.#store = undefined
     this.#predictors.clear()
   }
 
@@ -308,6 +359,14 @@ export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string
       return fresh
     },
   })
+}
+
+/** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
+export function ownParams(definition: Definition, store?: Store): Pick<Defined, 'declarations' | 'home'> {
+  const home = new Home(store)
+  const values = fromGraph(definition.graph, (name) => ops.get(name))
+  const leaves = new Set([...topological(Object.values(values)).flatMap((node) => node.ins), ...Object.values(values)])
+  return { home, declarations: [...leaves].flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
 }
 
 /** The parameters of a graph, in the order of its definition. */

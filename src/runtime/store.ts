@@ -3,7 +3,7 @@
 import { BusyError, EquigradError, RuntimeError } from '../core/errors.js'
 import { randomCode } from '../core/codes.js'
 import { randomKey } from '../core/random.js'
-import { elements, formatShape, sameShape, type Shape } from '../core/shape.js'
+import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
 import { instantiate, type Instance } from './binary.js'
@@ -18,9 +18,16 @@ const round = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN
 export interface Block { readonly address: number; readonly bytes: number }
 
 /** A parameter as a model declares it. */
-export interface ParamDeclaration { readonly key: string; readonly shape: Shape; readonly init: Init }
+export interface ParamDeclaration {
+  readonly key: string
+  readonly shape: Shape
+  readonly init: Init
+  readonly seed: number
+  /** who it is: declared again, it is the same parameter; with another identity a key is refused */
+  readonly identity: object
+}
 
-export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number }
+export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number; readonly identity: object }
 
 export class Store {
   readonly #instance: Instance = instantiate()
@@ -136,18 +143,18 @@ export class Store {
   }
 
   /** Declares parameters: those that are new get memory, one after the other, and their first values from their own random streams. */
-  declare(params: readonly ParamDeclaration[], seed: number): void {
-    const fresh = params.filter(({ key, shape }) => {
+  declare(params: readonly ParamDeclaration[]): void {
+    const fresh = params.filter(({ key, identity }) => {
       const known = this.#params.get(key)
-      if (known === undefined) return true
-      if (!sameShape(known.shape, shape)) throw new EquigradError(`store: expected ${formatShape(known.shape)} for the weight '${key}' that it holds, got ${formatShape(shape)}. Give the model a \`name\`.`)
-      throw new EquigradError(`store: expected weights with keys of their own, got a second '${key}'. Give the model a \`name\`.`)
+      if (known !== undefined && known.identity !== identity) throw new EquigradError(`store: expected weights with keys of their own, got a second '${key}'. Give the model a \`name\`.`)
+      return known === undefined
     })
+    if (fresh.length === 0) return
     const sizes = fresh.map(({ shape }) => round(elements(shape) * 4))
     const block = this.alloc(sizes.reduce((a, b) => a + b, 0))
     let address = block.address
-    fresh.forEach(({ key, shape, init }, i) => {
-      this.#params.set(key, { key, shape, address, length: elements(shape) })
+    fresh.forEach(({ key, shape, init, seed, identity }, i) => {
+      this.#params.set(key, { key, shape, address, length: elements(shape), identity })
       this.initialize(address, elements(shape), init, randomKey(seed, 'initialize', key))
       address += sizes[i] ?? 0
     })

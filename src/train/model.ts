@@ -10,7 +10,7 @@ import type { Metric } from '../nn/metrics.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Pacer } from '../runtime/platform/pause.js'
-import type { Store } from '../runtime/store.js'
+import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, runStep } from './fit.js'
@@ -125,8 +125,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #busy = 0
   readonly #evaluators = new Map<string, Executor>()
 
-  constructor(definition: Definition, store?: Store, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
-    super(definition, store, weights)
+  constructor(definition: Definition, defined: Pick<Defined, 'declarations' | 'home'>, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
+    super(definition, defined, weights)
     this.#recipe = training?.recipe
     this.#resume = training
   }

@@ -7,7 +7,7 @@ import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.
 import type { Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
-import { checkStore, params, type Definition } from '../model/model.js'
+import { checkStore, ownParams, params, type Definition } from '../model/model.js'
 import type { Store } from '../runtime/store.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
@@ -98,7 +98,7 @@ export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}
   const definition: Definition = checkDefinition({ ...given, graph: inside(given['graph']) })
   check(definition.graph)
   const weights = tensorsOf(params(definition.graph), (key) => key, tensors)
-  if (saved['training'] === null) return new TrainableModel(definition, options.store, weights)
+  if (saved['training'] === null) return new TrainableModel(definition, ownParams(definition, options.store), weights)
   const t = record('training', saved['training'])
   const r = record('recipe', t['recipe'])
   const recipe: Recipe = checkRecipe({ ...r, graph: inside(r['graph']) })
@@ -114,7 +114,7 @@ export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}
   const scale = t['scale']
   if (typeof scale !== 'number') throw new FormatError(message('load: scale', 'a number', describe(scale)))
   const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states }
-  return new TrainableModel(definition, options.store, weights, training)
+  return new TrainableModel(definition, ownParams(definition, options.store), weights, training)
 }
 
 /** Infers all shapes of a graph again; throws a FormatError where they do not fit. */

@@ -1,10 +1,11 @@
 // sequential: layers one after the other, the sugar of the front door.
 import { describe, message, ShapeError } from '../core/errors.js'
 import { Value } from '../compiler/graph/value.js'
-import { defineModel, input, type InputOptions } from '../model/define.js'
-import { checkModelOptions, inputRecord, MODEL_OPTIONS, outputRecord, type ModelOptions } from '../model/model.js'
+import { input, type InputOptions } from '../model/define.js'
+import { checkModelOptions, MODEL_OPTIONS, type ModelOptions } from '../model/model.js'
 import type { Layer } from '../nn/layer.js'
-import { TrainableModel } from './model.js'
+import { functional } from './functional.js'
+import type { TrainableModel } from './model.js'
 
 export interface SequentialOptions extends ModelOptions {
   /** the shape of one sample, such as [784], or with how data is read: `{ shape: [784], dtype: 'u8', scale: 1 / 255 }`, or `input(…)` */
@@ -28,9 +29,7 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions)
   const x = inputOf(options.input)
   const y = layers.reduce<Value>((value, layer) => layer(value), x)
   if (y.dtype !== 'f32') throw new ShapeError(message('sequential', 'layers that end in f32 values', y.dtype))
-  const ins = inputRecord(x)
-  const outs = outputRecord(y)
-  return new TrainableModel({ graph: defineModel(ins.record, outs.record, name), seed, name, oneInput: true, oneOutput: true }, options.store)
+  return functional(x, y, { name, seed, ...(options.store === undefined ? {} : { store: options.store }) })
 }
 
 function inputOf(given: SequentialOptions['input']): Value {

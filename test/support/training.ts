@@ -32,7 +32,7 @@ export class Training {
     const { graph } = sequential(layers, { input, seed }).definition
     const declared = params(graph)
     this.keys = declared.map(({ key }) => key)
-    this.store.declare(declared.map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), seed)
+    this.store.declare(declared.map(({ key, shape, spec }) => ({ key, shape, init: spec.init, seed, identity: spec })))
     // Weights and biases of one size, so that no gradient is trivial.
     declared.forEach(({ key, shape }, i) => this.weight(key).set(randomFloats(elements(shape), 100 + i, -0.8, 0.8)))
     this.store.changed()

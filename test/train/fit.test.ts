@@ -29,7 +29,7 @@ function bareTrainer(shards: number) {
   const recipe = model.trainingState()?.recipe
   if (recipe === undefined) throw new Error('expected a compiled model')
   const store = new Store()
-  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init })), 1)
+  store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init, seed: 1, identity: spec })))
   const weights = (): string => hashWeights(Object.fromEntries(params(recipe.graph).map(({ key, shape }) => {
     const p = store.param(key)
     return [key, { data: store.f32(p.address, p.length).slice(), shape: shape.map(Number) }]

@@ -1,0 +1,56 @@
+// Whose weights are whose. A parameter belongs to its layer; its key and its seed come from the model that first declares the layer; models that
+// share layers live in one store.
+import { EquigradError, message } from '../core/errors.js'
+import type { Shape } from '../core/shape.js'
+import { Value, type Init } from '../compiler/graph/value.js'
+import { Store } from '../runtime/store.js'
+
+/** Where models that share layers keep their weights: a store made at first need. */
+export class Home {
+  #store: Store | undefined
+
+  /** @param given - a store that the caller made */
+  constructor(readonly given: Store | undefined) {}
+
+  get store(): Store { return (this.#store ??= this.given ?? new Store()) }
+}
+
+/** A parameter with the key, the seed and the home that it was declared with. Its identity is this object. */
+export interface Declaration {
+  readonly key: string
+  readonly shape: Shape
+  readonly init: Init
+  readonly seed: number
+  readonly home: Home
+  /** the parameter as a value of every graph it comes into */
+  readonly leaf: Value
+}
+
+const declared = /* @__PURE__ */ new WeakMap<Value, Declaration>()
+
+/** The declaration of a parameter's value, if a model has declared it. */
+export const declarationOf = (v: Value): Declaration | undefined => declared.get(v)
+
+/** Declares a parameter under a key. */
+export function declare(v: Value, key: string, seed: number, home: Home): Declaration {
+  if (v.source.kind !== 'param') throw new EquigradError('declare: expected a parameter')
+  const { spec } = v.source
+  const leaf = new Value(v.shape, v.dtype, { kind: 'param', spec, scope: null, key })
+  const declaration: Declaration = { key, shape: v.shape, init: spec.init, seed, home, leaf }
+  declared.set(v, declaration)
+  declared.set(leaf, declaration)
+  return declaration
+}
+
+/** The one home of some parameters, and of a model that may have been given a store. */
+export function commonHome(declarations: Iterable<Declaration>, given: Store | undefined): Home {
+  let home: Home | undefined
+  for (const d of declarations) {
+    if (home === undefined) home = d.home
+    else if (home !== d.home && (home.given === undefined || home.given !== d.home.given)) {
+      throw new EquigradError(message('model', 'layers whose models share a store', `'${d.key}' in another`, 'Define those models with one `store`.'))
+    }
+  }
+  if (home !== undefined && given !== undefined && home.given !== given) throw new EquigradError(message('model.store', 'the store of the models whose layers it uses', 'another'))
+  return home ?? new Home(given)
+}
