@@ -1,5 +1,5 @@
 // Kernels that fill, add to, and move whole blocks.
-import { ELEMENTS } from '../codes'
+import { ELEMENTS, ROWS } from '../codes'
 
 /** The value's bits are stored as they are. */
 export function f32_fill(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
@@ -52,4 +52,16 @@ export function copy(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd:
   const x = load<usize>(descriptor, 0), y = load<usize>(descriptor, 4)
   // the planner may have put y in the place of x
   if (x != y && first < end) memory.copy(y + first, x + first, end - first)
+}
+
+export function copy_rows(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
+  const xRow = load<i32>(descriptor, 16), yRow = load<i32>(descriptor, 20), width = <usize>load<i32>(descriptor, 12)
+  const end = min(load<i32>(descriptor, 8), tileEnd * ROWS)
+  let r = tileBegin * ROWS
+  let x = load<usize>(descriptor, 0) + r * xRow, y = load<usize>(descriptor, 4) + r * yRow
+  for (; r < end; r++) {
+    memory.copy(y, x, width)
+    x += xRow
+    y += yRow
+  }
 }

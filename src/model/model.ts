@@ -13,6 +13,7 @@ import { printProgram, programHash } from '../compiler/passes/print.js'
 import { specialise } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
+import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
@@ -26,9 +27,6 @@ import { Tensor } from './tensor.js'
 export type Values = Value | { readonly [name: string]: Value }
 export type DataOf<I> = I extends Value ? Dense : { readonly [K in keyof I]: Dense }
 export type TensorOf<O> = O extends Value ? Tensor : { readonly [K in keyof O]: Tensor }
-
-/** Trained weights, as values. */
-export interface Weights { readonly values: readonly Value[] }
 
 /** A weight: its numbers row by row, and its shape. */
 export interface Weight { readonly data: Float32Array; readonly shape: readonly number[] }

@@ -1,5 +1,6 @@
 // What an optimizer is: plain data that names an update kernel, its states and its scalars. The train floor lowers it to the `apply` program.
-import { message } from '../core/errors.js'
+import { describe, message } from '../core/errors.js'
+import { Value } from '../compiler/graph/value.js'
 import { checkNumber } from '../core/options.js'
 import type { Scalar } from '../core/scalar.js'
 import type { KernelName } from '../compiler/kernels.js'
@@ -9,7 +10,8 @@ export type UpdateKernel = Extract<KernelName, 'f32_sgd' | 'f32_rmsprop' | 'f32_
 /** Clipping of gradients, before the update; at most one kind. */
 export interface Clipping { readonly kind: 'none' | 'value' | 'norm' | 'globalNorm'; readonly limit: number }
 
-export interface Optimizer {
+/** An optimizer as plain data. */
+export interface OptimizerData {
   readonly kind: string
   readonly kernel: UpdateKernel
   /** blocks as large as the gradients, that start at 0; by the kernel's field */
@@ -24,6 +26,33 @@ export interface Optimizer {
   readonly learningRate: Scalar
   /** decoupled weight decay: its rate, and ends of keys it leaves out */
   readonly decay: { readonly rate: number; readonly exclude: readonly string[] }
+}
+
+/** Trained weights, as values. */
+export interface Weights { readonly values: readonly Value[] }
+
+/** An update of weights that a step makes. */
+export interface Update { readonly update: true; readonly loss: Value; readonly weights: Weights; readonly optimizer: OptimizerData }
+
+/** What `compile` takes; in a step of one's own, `minimize` says what it does. */
+export interface Optimizer extends OptimizerData {
+  /**
+   * The update of `weights` down the gradient of `loss`, for `step` to return.
+   *
+   * @param loss - a scalar, such as `mean(…)`
+   * @param weights - as of `model.weights`
+   */
+  minimize(loss: Value, weights: Weights): Update
+}
+
+/** An optimizer of some data. Its method is no part of the data: it is neither saved nor compared. */
+export function optimizerOf(data: OptimizerData): Optimizer {
+  const minimize = (loss: Value, weights: Weights): Update => {
+    if (!(loss instanceof Value) || loss.shape.length > 0 || loss.dtype !== 'f32') throw new TypeError(message(`${data.kind}.minimize`, 'a scalar loss such as mean(…)', loss instanceof Value ? String(loss) : describe(loss)))
+    if (typeof weights !== 'object' || weights === null || !Array.isArray(weights.values) || weights.values.length === 0) throw new TypeError(message(`${data.kind}.minimize`, 'weights such as model.weights', describe(weights)))
+    return { update: true, loss, weights, optimizer: data }
+  }
+  return Object.defineProperty({ ...data, minimize }, 'minimize', { enumerable: false })
 }
 
 export interface ClippingOptions {

@@ -1,6 +1,6 @@
 // RMSprop.
 import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
-import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
+import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
 export interface RmspropOptions extends ClippingOptions {
@@ -26,10 +26,10 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   const momentum = checkNumber('rmsprop.momentum', options.momentum ?? 0, { min: 0, below: 1 })
   const centered = checkFlag('rmsprop.centered', options.centered ?? false)
   const rate = rateOf('rmsprop', options.learningRate ?? 0.001)
-  return {
+  return optimizerOf({
     kind: 'rmsprop', kernel: 'f32_rmsprop', states: ['v', ...(centered ? ['a'] : []), ...(momentum > 0 ? ['m'] : [])], scalars: { rate },
     constants: { rho, oneMinusRho: 1 - rho, momentum, epsilon: checkNumber('rmsprop.epsilon', options.epsilon ?? 1e-7, { above: 0 }) },
     flags: { ...(centered ? {} : { a: 0 }), ...(momentum > 0 ? {} : { m: 0 }) },
     clipping: clippingOf('rmsprop', options), learningRate: rate, decay: { rate: 0, exclude: [] },
-  }
+  })
 }

@@ -1,6 +1,6 @@
 // Stochastic gradient descent.
 import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
-import { CLIPPING, clippingOf, type ClippingOptions, type Optimizer } from './optimizer.js'
+import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
 export interface SgdOptions extends ClippingOptions {
@@ -23,9 +23,9 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   checkOptions('sgd', options, ['learningRate', 'momentum', 'nesterov', ...CLIPPING])
   const momentum = checkNumber('sgd.momentum', options.momentum ?? 0, { min: 0, below: 1 })
   const rate = rateOf('sgd', options.learningRate ?? 0.01)
-  return {
+  return optimizerOf({
     kind: 'sgd', kernel: 'f32_sgd', states: momentum > 0 ? ['m'] : [], scalars: { rate }, constants: { momentum },
     flags: { nesterov: checkFlag('sgd.nesterov', options.nesterov ?? false) ? 1 : 0, ...(momentum > 0 ? {} : { m: 0 }) },
     clipping: clippingOf('sgd', options), learningRate: rate, decay: { rate: 0, exclude: [] },
-  }
+  })
 }

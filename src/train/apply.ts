@@ -6,7 +6,7 @@ import { Assembler } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Operand, Program, View, Word } from '../compiler/program.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import type { OptimizerData } from '../optim/optimizer.js'
 import type { TrainedParam } from './recipe.js'
 
 /** A trained weight in the flat block: where its gradient and states lie, and what is special about it. */
@@ -24,7 +24,7 @@ export interface Segment {
 export interface Layout { readonly segments: readonly Segment[]; readonly bytes: number }
 
 /** Segments in the order of the definition, each aligned to 64 bytes. */
-export function layoutOf(params: readonly TrainedParam[], optimizer: Optimizer): Layout {
+export function layoutOf(params: readonly TrainedParam[], optimizer: OptimizerData): Layout {
   let bytes = 0
   const segments = params.map(({ key, shape, spec }): Segment => {
     const offset = bytes
@@ -41,7 +41,7 @@ export function layoutOf(params: readonly TrainedParam[], optimizer: Optimizer):
  *
  * @param sumCount - f64 sums that must be finite as well
  */
-export function applyProgram({ segments, bytes }: Layout, optimizer: Optimizer, sumCount: number): Program {
+export function applyProgram({ segments, bytes }: Layout, optimizer: OptimizerData, sumCount: number): Program {
   const asm = new Assembler(1)
   const grad = asm.named([bytes / 4], 'f32', 'grad', '')
   const sums = asm.named([sumCount], 'f64', 'sum', '')
@@ -80,7 +80,7 @@ export function applyProgram({ segments, bytes }: Layout, optimizer: Optimizer, 
 }
 
 /** The optimizer's own kernel: its fields by name, from the optimizer's description. */
-function update(asm: Assembler, { kernel, states }: Optimizer, operands: Readonly<Record<string, Operand>>, tiles: number): void {
+function update(asm: Assembler, { kernel, states }: OptimizerData, operands: Readonly<Record<string, Operand>>, tiles: number): void {
   type K = Extract<KernelName, typeof kernel>
   asm.call<K>(kernel, kernel, operands as Parameters<typeof asm.call<K>>[2], { tiles, writes: [], updates: states as Parameters<typeof asm.call<K>>[3]['updates'] & object })
 }

@@ -7,7 +7,7 @@ import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import type { OptimizerData } from '../optim/optimizer.js'
 
 /** What is measured at an output: 'loss' and metrics, by the names of the graph's outputs. */
 export interface Measured { readonly output: string; readonly name: string; readonly value: string }
@@ -18,7 +18,7 @@ export interface Recipe {
   /** names of the inputs that labels come through, by output */
   readonly labels: Readonly<Record<string, string>>
   readonly measured: readonly Measured[]
-  readonly optimizer: Optimizer
+  readonly optimizer: OptimizerData
   readonly shards: number
   /** layers, or keys of weights, that are not trained */
   readonly frozen: readonly string[]

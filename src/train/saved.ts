@@ -7,7 +7,7 @@ import type { Graph, GraphNode, GraphValue } from '../compiler/graph/graph.js'
 import type { Init, InputSpec, ParamSpec } from '../compiler/graph/value.js'
 import type { Attr, Attrs } from '../compiler/type.js'
 import type { Definition } from '../model/model.js'
-import type { Clipping, Optimizer, UpdateKernel } from '../optim/optimizer.js'
+import type { Clipping, OptimizerData, UpdateKernel } from '../optim/optimizer.js'
 import type { Measured, Recipe } from './recipe.js'
 
 type Reader<T> = (value: unknown, where: string) => T
@@ -118,11 +118,11 @@ const updateKernel: Reader<UpdateKernel> = word('f32_sgd', 'f32_rmsprop', 'f32_a
 /** Fields that every update kernel gets from the training itself. */
 const COMMON: ReadonlySet<string> = new Set(['pieces', 'segments', 'g', 'factor', 'ok', 'clipValue'])
 
-const optimizer: Reader<Optimizer> = (v, where) => {
+const optimizer: Reader<OptimizerData> = (v, where) => {
   const r = record(where, v)
   const kernel = field(r, 'kernel', updateKernel, where)
   const decay = record(`${where}.decay`, r['decay'])
-  const made: Optimizer = {
+  const made: OptimizerData = {
     kind: field(r, 'kind', text, where), kernel, states: field(r, 'states', list(text), where), scalars: field(r, 'scalars', map(scalar), where),
     constants: field(r, 'constants', map(finite), where), flags: field(r, 'flags', map(count), where), clipping: field(r, 'clipping', clipping, where),
     learningRate: field(r, 'learningRate', scalar, where), decay: { rate: field(decay, 'rate', finite, where), exclude: field(decay, 'exclude', list(text), where) },

@@ -9,7 +9,7 @@ import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
 import { elu, leakyRelu, relu, sigmoid, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
-import { count, reducedBy, repeated, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
+import { count, reducedBy, joined, repeated, sliced, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
 import { at } from '../support/bits.js'
 
 /** Draws one element: `next` gives uniform numbers in [0, 1), `n` is the number of samples. */
@@ -256,6 +256,18 @@ const shapeRows: readonly Row[] = [
     cases: ([[['n', 6], ['n', 2, 3]], [['n', 4], ['n', 4, 1]], [['n', 3, 5], ['n', 15]], [['n'], ['n', 1]], [[12], [3, 4]], [[], [1, 1]]] as const)
       .map(([from, to]) => ({ operands: [f32(from, any)], attrs: { shape: to.map((d) => (d === 'n' ? -1 : d)) } })),
     oracle: (ins) => operandAt(ins, 0).data.map((y) => ({ y, scale: 0 })),
+  },
+  {
+    op: 'concat', name: 'concat', units: 0, gradient: 'differences', build: build('concat'),
+    cases: ([[1, ['n', 3], ['n', 1]], [1, ['n', 1], ['n', 5], ['n', 8]], [1, ['n', 2, 3], ['n', 1, 3]], [2, ['n', 2, 3], ['n', 2, 4]], [0, [1, 3], [4, 3]], [0, [7], [2]]] as const)
+      .map(([axis, ...shapes]) => ({ operands: shapes.map((shape) => f32(shape, any)), attrs: { axis } })),
+    oracle: (ins, { axis }) => joined(ins, Number(axis)).data.map((y) => ({ y, scale: 0 })),
+  },
+  {
+    op: 'slice', name: 'slice', units: 0, gradient: 'differences', build: build('slice'),
+    cases: ([[1, 0, 1, ['n', 3]], [1, 1, 9, ['n', 9]], [1, 2, 3, ['n', 3, 5]], [2, 1, 4, ['n', 2, 7]], [0, 3, 5, [5, 3]], [0, 0, 17, [17]]] as const)
+      .map(([axis, from, to, shape]) => ({ operands: [f32(shape, any)], attrs: { axis, from, to } })),
+    oracle: (ins, { axis, from, to }) => sliced(operandAt(ins, 0), Number(axis), Number(from), Number(to)).data.map((y) => ({ y, scale: 0 })),
   },
 ]
 

@@ -52,3 +52,23 @@ export function rowsOf(x: Plain): readonly (readonly number[])[] {
   const width = x.shape[x.shape.length - 1] ?? 1
   return Array.from({ length: count(x.shape.slice(0, -1)) }, (_, r) => x.data.slice(r * width, (r + 1) * width))
 }
+
+/** Positions [from, to) along an axis. */
+export function sliced(x: Plain, axis: number, from: number, to: number): Plain {
+  const shape = x.shape.map((d, i) => (i === axis ? to - from : d))
+  return { shape, data: Array.from({ length: count(shape) }, (_, i) => at(x.data, place(x.shape, coordinates(shape, i).map((c, d) => (d === axis ? c + from : c))))) }
+}
+
+/** Values one after the other along an axis. */
+export function joined(xs: readonly Plain[], axis: number): Plain {
+  const first = xs[0] ?? { shape: [], data: [] }
+  const shape = first.shape.map((d, i) => (i === axis ? xs.reduce((sum, x) => sum + at(x.shape, axis), 0) : d))
+  return {
+    shape, data: Array.from({ length: count(shape) }, (_, i) => {
+      const where = coordinates(shape, i)
+      let c = at(where, axis)
+      const part = xs.find((x) => { if (c < at(x.shape, axis)) return true; c -= at(x.shape, axis); return false }) ?? first
+      return at(part.data, place(part.shape, where.map((w, d) => (d === axis ? c : w))))
+    }),
+  }
+}

@@ -38,6 +38,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_dropout: (w) => ({ ...rowwise('x', 'y')(w), index: 4 * w('rows'), step: 4, key: 8 }),
   f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
   copy: perElement({ x: 1, y: 1 }),
+  copy_rows: (w) => ({ x: strided([w('rows'), w('xRow')], [w('width') / 4, 4]), y: strided([w('rows'), w('yRow')], [w('width') / 4, 4]) }),
 }
 
 /** The first call that would reach beyond one of its buffers at `n` samples, as a message; or ''. */

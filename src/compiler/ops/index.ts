@@ -2,6 +2,7 @@
 import type { Op } from '../op.js'
 import { binaryOps } from './binary.js'
 import { expandOp, reshapeOp } from './shapes.js'
+import { concatOp, sliceOp } from './concat.js'
 import { dropoutOp } from './dropout.js'
 import { sparseXentGradOp, sparseXentOp } from './loss.js'
 import { matmulOp } from './matmul.js'
@@ -16,5 +17,5 @@ import { unaryOps } from './unary.js'
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
   ...[matmulOp, expandOp, reshapeOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp, logSoftmaxGradOp, sparseXentOp, sparseXentGradOp,
-    selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
+    selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, concatOp, sliceOp].map((op): [string, Op] => [op.name, op]),
 ])

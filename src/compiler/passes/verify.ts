@@ -67,7 +67,8 @@ export function verifyAt(p: Program, n: number): void {
         const b = p.buffers[word.buffer]
         if (b === undefined) return fail(at, `a buffer ${word.buffer} that is not there`)
         if (b.offset < 0) fail(at, `buffer ${word.buffer} at ${b.offset}`)
-        if (word.offset < 0 || word.offset > size(word.buffer)) fail(at, `an address outside buffer ${word.buffer}`)
+        // a call without a tile touches nothing
+        if (word.offset < 0 || (word.offset > size(word.buffer) && sizeAt(call.tiles, n) > 0)) fail(at, `an address outside buffer ${word.buffer}`)
         if (b.region === 'arena' && b.offset + size(word.buffer) > p.sizes.arena) fail(at, `buffer ${word.buffer} outside the arena`)
         if (b.region === 'keep' && b.offset + size(word.buffer) > p.sizes.keep) fail(at, `buffer ${word.buffer} outside what is kept`)
       }

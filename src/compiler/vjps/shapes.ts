@@ -3,6 +3,7 @@ import { elements, type Shape } from '../../core/shape.js'
 import { constant, type Value } from '../graph/value.js'
 import type { Vjp } from './vjp.js'
 import { div } from '../ops/binary.js'
+import { concatenate, slice } from '../ops/concat.js'
 import { axesOf, sum } from '../ops/reduce.js'
 import { expand, reshape, sumTo } from '../ops/shapes.js'
 
@@ -35,4 +36,25 @@ export const meanVjp: Vjp = (node, [dy]) => {
   // The count is a sum of ones where it is bound at run.
   const count = reduced.includes('n') ? sum(expand(constant([], 'f32', [1]), reduced)) : constant([], 'f32', [elements(reduced)])
   return [spread(x, div(dy, count), axes)]
+}
+
+/** Each operand gets its own part. */
+export const concatVjp: Vjp = (node, [dy], need) => {
+  const axis = Number(node.attrs['axis'])
+  let from = 0
+  return node.ins.map((x, i) => {
+    const to = from + Number(x.shape[axis])
+    const part = dy === null || dy === undefined || need[i] !== true ? null : slice(dy, from, to, { axis })
+    from = to
+    return part
+  })
+}
+
+/** Zero beside the part. */
+export const sliceVjp: Vjp = (node, [dy]) => {
+  const x = node.ins[0]
+  if (x === undefined || dy === null || dy === undefined) return [null]
+  const [axis, from, to] = [Number(node.attrs['axis']), Number(node.attrs['from']), Number(node.attrs['to'])]
+  const zeros = (count: number): Value[] => (count === 0 ? [] : [expand(constant([], 'f32', [0]), x.shape.map((d, i) => (i === axis ? count : d)))])
+  return [concatenate([...zeros(from), dy, ...zeros(Number(x.shape[axis]) - to)], { axis })]
 }

@@ -1,0 +1,87 @@
+// concat and slice: values side by side along an axis, and a part of one.
+import { ShapeError } from '../../core/errors.js'
+import { elements, formatShape, sameShape, type Shape } from '../../core/shape.js'
+import { ROWS } from '../kernels.js'
+import { apply1, type Value } from '../graph/value.js'
+import type { Op } from '../op.js'
+import { sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
+import type { Attrs } from '../type.js'
+import { operand } from './types.js'
+
+const axisOf = (attrs: Attrs): number => Number(attrs['axis'])
+
+/** An axis as given, negative from the end: not the sample dimension. */
+function checkedAxis(op: string, axis: number, shape: Shape): number {
+  const at = axis < 0 ? axis + shape.length : axis
+  if (!Number.isInteger(axis) || at < 0 || at >= shape.length || shape[at] === 'n') throw new ShapeError(`${op}: expected an axis of ${formatShape(shape)} that is not the samples', got ${axis}`)
+  return at
+}
+
+const dim = (shape: Shape, axis: number): number => Number(shape[axis])
+const withDim = (shape: Shape, axis: number, d: number): Shape => shape.map((s, i) => (i === axis ? d : s))
+
+/** Copies `count` of the axis from position `from` of x to position `to` of y. */
+function copyPart(ctx: LowerContext, axis: number, x: View, from: number, y: View, to: number, count: number): void {
+  const inner = elements(x.shape.slice(axis + 1)) * 4
+  const rows = sizeOf(x.shape.slice(0, axis))
+  const at = (view: View, position: number): View => ({ ...view, offset: view.offset + position * inner })
+  ctx.call('copy_rows', { x: at(x, from), y: at(y, to), rows, width: count * inner, xRow: dim(x.shape, axis) * inner, yRow: dim(y.shape, axis) * inner },
+    { tiles: tilesOf(rows, ROWS), writes: ['y'] })
+}
+
+export const concatOp: Op = {
+  name: 'concat',
+  infer(ins, attrs) {
+    const first = operand('concat', ins, 0)
+    const axis = axisOf(attrs)
+    ins.forEach((_, i) => {
+      const { shape } = operand('concat', ins, i)
+      if (shape.length !== first.shape.length || !sameShape(withDim(shape, axis, 0), withDim(first.shape, axis, 0))) {
+        throw new ShapeError(`concat: expected shapes that differ along axis ${axis} alone, got ${ins.map((t) => formatShape(t.shape)).join(' and ')}`)
+      }
+    })
+    return [{ shape: withDim(first.shape, axis, ins.reduce((sum, { shape }) => sum + dim(shape, axis), 0)), dtype: 'f32' }]
+  },
+  lower(ctx) {
+    const axis = axisOf(ctx.attrs)
+    let to = 0
+    for (const x of ctx.ins) {
+      copyPart(ctx, axis, x, 0, ctx.out(0), to, dim(x.shape, axis))
+      to += dim(x.shape, axis)
+    }
+  },
+}
+
+export const sliceOp: Op = {
+  name: 'slice',
+  infer(ins, attrs) {
+    const { shape } = operand('slice', ins, 0)
+    const [axis, from, to] = [axisOf(attrs), Number(attrs['from']), Number(attrs['to'])]
+    if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= dim(shape, axis))) throw new ShapeError(`slice: expected 0 ≤ from < to ≤ ${dim(shape, axis)} along axis ${axis} of ${formatShape(shape)}, got ${from} to ${to}`)
+    return [{ shape: withDim(shape, axis, to - from), dtype: 'f32' }]
+  },
+  lower(ctx) {
+    const [axis, from, to] = [axisOf(ctx.attrs), Number(ctx.attrs['from']), Number(ctx.attrs['to'])]
+    copyPart(ctx, axis, ctx.in(0), from, ctx.out(0), 0, to - from)
+  },
+}
+
+/**
+ * Values one after the other along an axis.
+ *
+ * @param xs - at least one; their shapes differ along that axis alone
+ * @param options - `axis`: not the sample dimension, negative from the end (default −1)
+ */
+export function concatenate(xs: readonly Value[], options: { readonly axis?: number } = {}): Value {
+  const first = xs[0]
+  if (first === undefined) throw new ShapeError('concatenate: expected at least one value, got none.')
+  return xs.length === 1 ? first : apply1(concatOp, xs, { axis: checkedAxis('concatenate', options.axis ?? -1, first.shape) })
+}
+
+/**
+ * Positions `from` to before `to` along an axis.
+ *
+ * @param options - `axis`: not the sample dimension, negative from the end (default −1)
+ */
+export const slice = (x: Value, from: number, to: number, options: { readonly axis?: number } = {}): Value =>
+  apply1(sliceOp, [x], { axis: checkedAxis('slice', options.axis ?? -1, x.shape), from, to })
