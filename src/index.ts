@@ -1,15 +1,25 @@
 // The public face of the default entry: explicit names, nothing at import time.
 export { sequential, type SequentialOptions } from './train/sequential.js'
+export { functional } from './train/functional.js'
+export { gradients, step, type Step, type StepInput, type StepOptions } from './train/step.js'
 export { input, type InputOptions } from './model/define.js'
 export { createStore, Store } from './runtime/store.js'
-export { Value } from './compiler/graph/value.js'
-export { Model, type DataOf, type ModelOptions, type ProgramView, type TensorOf, type Weight } from './model/model.js'
+export { Value, type Scalar } from './compiler/graph/value.js'
+export { abs, affine, clip, exp, log, neg, reciprocal, relu, sigmoid, sign, softplus, sqrt, square, tanh } from './compiler/ops/unary.js'
+export { add, div, equal, greater, maximum, minimum, mul, sub } from './compiler/ops/binary.js'
+export { mean, sum } from './compiler/ops/reduce.js'
+export { matmul } from './compiler/ops/matmul.js'
+export { logSoftmax, softmax } from './compiler/ops/softmax.js'
+export { concatenate, slice } from './compiler/ops/concat.js'
+export { expand } from './compiler/ops/shapes.js'
+export { select } from './compiler/ops/select.js'
+export { Model, type AnyModel, type DataOf, type ModelOptions, type ProgramView, type TensorOf, type Values, type Weight } from './model/model.js'
 export { Tensor } from './model/tensor.js'
 export type { Dense, Nested, Typed } from './model/data.js'
 export {
   TrainableModel, type Compiled, type CompileOptions, type EvaluateOptions, type FitOptions, type History, type LabelsOf, type LossOf, type MetricsOf, type Scores, type StreamBatch,
 } from './train/model.js'
-export { load, save, type AnyModel, type SaveOptions } from './train/save.js'
+export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
 
 export { mask } from './compress/rewrite.js'
@@ -28,6 +38,6 @@ export { adam, adamW, type AdamOptions, type AdamWOptions } from './optim/adam.j
 export { rmsprop, type RmspropOptions } from './optim/rmsprop.js'
 export { sgd, type SgdOptions } from './optim/sgd.js'
 export { constantSchedule, cosineDecay, exponentialDecay, stepDecay, type LearningRate, type Schedule } from './optim/schedules.js'
-export type { Optimizer } from './optim/optimizer.js'
+export type { Optimizer, OptimizerData, Update, Weights } from './optim/optimizer.js'
 
 export { EquigradError, BusyError, FormatError, NonFiniteError, RuntimeError, ShapeError } from './core/errors.js'

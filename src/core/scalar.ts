@@ -25,16 +25,16 @@ export interface ScalarVariables {
 type Operator = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'exp' | 'cos' | 'sqrt' | 'floor' | 'ifLess'
 
 /** A number, a variable's name, or `[operator, …operands]`; `['ifLess', a, b, x, y]` is `a < b ? x : y`. */
-export type Scalar = number | keyof ScalarVariables | readonly [Operator, ...Scalar[]]
+export type Expression = number | keyof ScalarVariables | readonly [Operator, ...Expression[]]
 
 /** The value of an expression, in f64. Both branches of `ifLess` are not computed, only the one taken. */
-export function evaluate(s: Scalar, variables: ScalarVariables, math: ExactMath): number {
+export function evaluate(s: Expression, variables: ScalarVariables, math: ExactMath): number {
   if (typeof s === 'number') return s
   if (typeof s === 'string') return variables[s]
   const at = (i: number): number => {
     const operand = s[i]
     if (operand === undefined) throw new RangeError(`scalar: '${s[0]}' lacks its operand ${i}`)
-    return evaluate(operand as Scalar, variables, math)
+    return evaluate(operand as Expression, variables, math)
   }
   switch (s[0]) {
     case 'add': return at(1) + at(2)

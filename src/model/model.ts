@@ -51,6 +51,9 @@ export interface Definition {
   readonly oneOutput: boolean
 }
 
+/** Any model that this package made, trained or not. */
+export interface AnyModel { readonly definition: Definition }
+
 /** How a program reads for people: its text, its hash, its memory. */
 export interface ProgramView {
   readonly text: string
@@ -134,6 +137,9 @@ export class Model<I, O> {
     this.#ready = true
     return store
   }
+
+  /** Makes the store and the first values now, which happens by itself at first need. */
+  prepare(): void { void this.store }
 
   /** The trained weights, for `minimize` and `gradients`. */
   get weights(): Weights {

@@ -1,6 +1,6 @@
 // Adam and AdamW.
 import { checkNames, checkNumber, checkOptions } from '../core/options.js'
-import type { Scalar } from '../core/scalar.js'
+import type { Expression } from '../core/scalar.js'
 import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
@@ -48,7 +48,7 @@ function adamLike(kind: string, options: AdamOptions, decay: number, exclude: re
   const beta1 = checkNumber(`${kind}.beta1`, options.beta1 ?? 0.9, { min: 0, below: 1 })
   const beta2 = checkNumber(`${kind}.beta2`, options.beta2 ?? 0.999, { min: 0, below: 1 })
   const learningRate = rateOf(kind, options.learningRate ?? 0.001)
-  const correction: Scalar = ['div', ['sqrt', ['sub', 1, ['pow', beta2, 't']]], ['sub', 1, ['pow', beta1, 't']]]
+  const correction: Expression = ['div', ['sqrt', ['sub', 1, ['pow', beta2, 't']]], ['sub', 1, ['pow', beta1, 't']]]
   return optimizerOf({
     kind, kernel: 'f32_adam', states: ['m', 'v'], scalars: { rate: ['mul', learningRate, correction], decayRate: learningRate },
     constants: { oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon: checkNumber(`${kind}.epsilon`, options.epsilon ?? 1e-7, { above: 0 }) },

@@ -1,8 +1,8 @@
 // What an optimizer is: plain data that names an update kernel, its states and its scalars. The train floor lowers it to the `apply` program.
 import { describe, message } from '../core/errors.js'
-import { Value } from '../compiler/graph/value.js'
+import { Value, type Scalar } from '../compiler/graph/value.js'
 import { checkNumber } from '../core/options.js'
-import type { Scalar } from '../core/scalar.js'
+import type { Expression } from '../core/scalar.js'
 import type { KernelName } from '../compiler/kernels.js'
 
 export type UpdateKernel = Extract<KernelName, 'f32_sgd' | 'f32_rmsprop' | 'f32_adam'>
@@ -17,13 +17,13 @@ export interface OptimizerData {
   /** blocks as large as the gradients, that start at 0; by the kernel's field */
   readonly states: readonly string[]
   /** fields of the kernel that are computed in f64 each step and rounded once to f32 */
-  readonly scalars: Readonly<Record<string, Scalar>>
+  readonly scalars: Readonly<Record<string, Expression>>
   /** fields that never change, f32 */
   readonly constants: Readonly<Record<string, number>>
   /** fields that are integers, and states that are not kept (0) */
   readonly flags: Readonly<Record<string, number>>
   readonly clipping: Clipping
-  readonly learningRate: Scalar
+  readonly learningRate: Expression
   /** decoupled weight decay: its rate, and ends of keys it leaves out */
   readonly decay: { readonly rate: number; readonly exclude: readonly string[] }
 }
@@ -32,7 +32,7 @@ export interface OptimizerData {
 export interface Weights { readonly values: readonly Value[] }
 
 /** An update of weights that a step makes. */
-export interface Update { readonly update: true; readonly loss: Value; readonly weights: Weights; readonly optimizer: OptimizerData }
+export interface Update { readonly update: true; readonly loss: Scalar; readonly weights: Weights; readonly optimizer: OptimizerData }
 
 /** What `compile` takes; in a step of one's own, `minimize` says what it does. */
 export interface Optimizer extends OptimizerData {
@@ -42,12 +42,12 @@ export interface Optimizer extends OptimizerData {
    * @param loss - a scalar, such as `mean(…)`
    * @param weights - as of `model.weights`
    */
-  minimize(loss: Value, weights: Weights): Update
+  minimize(loss: Scalar, weights: Weights): Update
 }
 
 /** An optimizer of some data. Its method is no part of the data: it is neither saved nor compared. */
 export function optimizerOf(data: OptimizerData): Optimizer {
-  const minimize = (loss: Value, weights: Weights): Update => {
+  const minimize = (loss: Scalar, weights: Weights): Update => {
     if (!(loss instanceof Value) || loss.shape.length > 0 || loss.dtype !== 'f32') throw new TypeError(message(`${data.kind}.minimize`, 'a scalar loss such as mean(…)', loss instanceof Value ? String(loss) : describe(loss)))
     if (typeof weights !== 'object' || weights === null || !Array.isArray(weights.values) || weights.values.length === 0) throw new TypeError(message(`${data.kind}.minimize`, 'weights such as model.weights', describe(weights)))
     return { update: true, loss, weights, optimizer: data }

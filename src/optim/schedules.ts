@@ -1,10 +1,10 @@
 // Learning rates as functions of the step (updates completed, from 0), as expressions: see core/scalar.ts.
 import { describe, message } from '../core/errors.js'
 import { checkCount, checkGiven, checkNumber, checkOptions } from '../core/options.js'
-import type { Scalar } from '../core/scalar.js'
+import type { Expression } from '../core/scalar.js'
 
 /** A learning rate that changes from step to step. */
-export interface Schedule { readonly rate: Scalar }
+export interface Schedule { readonly rate: Expression }
 
 /** A rate that stays, or a schedule. */
 export type LearningRate = number | Schedule
@@ -20,11 +20,11 @@ const WARMUP = ['warmup', 'warmupFrom']
 const rateRule = { above: 0 } as const
 
 /** Puts a linear rise in front: rate(step) for step < warmup, then the schedule, counted from there. */
-function warmed(where: string, start: number, options: WarmupOptions, schedule: (step: Scalar) => Scalar): Schedule {
+function warmed(where: string, start: number, options: WarmupOptions, schedule: (step: Expression) => Expression): Schedule {
   const warmup = checkNumber(`${where}.warmup`, options.warmup ?? 0, { integer: true, min: 0 })
   const from = checkNumber(`${where}.warmupFrom`, options.warmupFrom ?? 0, { min: 0 })
   if (warmup === 0) return { rate: schedule('step') }
-  const rising: Scalar = ['add', from, ['mul', start - from, ['div', 'step', warmup]]]
+  const rising: Expression = ['add', from, ['mul', start - from, ['div', 'step', warmup]]]
   return { rate: ['ifLess', 'step', warmup, rising, schedule(['sub', 'step', warmup])] }
 }
 
@@ -97,13 +97,13 @@ export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule
   const steps = checkCount('cosineDecay.steps', options.steps)
   const floor = checkNumber('cosineDecay.floor', options.floor ?? 0, { min: 0, max: 1 })
   return warmed('cosineDecay', rate, options, (step) => {
-    const wave: Scalar = ['mul', 0.5, ['add', 1, ['cos', ['mul', Math.PI, ['div', ['min', step, steps], steps]]]]]
+    const wave: Expression = ['mul', 0.5, ['add', 1, ['cos', ['mul', Math.PI, ['div', ['min', step, steps], steps]]]]]
     return ['mul', rate, ['add', ['mul', 1 - floor, wave], floor]]
   })
 }
 
 /** The expression of a learning rate, times the factor that callbacks may set. */
-export function rateOf(where: string, given: LearningRate): Scalar {
+export function rateOf(where: string, given: LearningRate): Expression {
   if (typeof given === 'object' && given !== null && 'rate' in given) return ['mul', given.rate, 'scale']
   if (typeof given !== 'number') throw new TypeError(message(`${where}.learningRate`, 'a number, or a schedule such as cosineDecay(…)', describe(given)))
   return ['mul', checkNumber(`${where}.learningRate`, given, rateRule), 'scale']

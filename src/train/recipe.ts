@@ -64,7 +64,7 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
 }
 
 /** A trainable parameter of a recipe. */
-export type TrainedParam = Extract<GraphValue, { role: 'param' }>
+export type TrainedParam = Pick<Extract<GraphValue, { role: 'param' }>, 'key' | 'shape' | 'spec'>
 
 /** Is a key this one, or of the layer of this name? With or without the model's name in front. */
 export const isAmong = (key: string, name: string): boolean => key === name || key.startsWith(`${name}.`) || key.endsWith(`/${name}`) || key.includes(`/${name}.`)

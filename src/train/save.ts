@@ -7,7 +7,7 @@ import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.
 import type { Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
-import { checkStore, ownParams, params, type Definition } from '../model/model.js'
+import { checkStore, ownParams, params, type AnyModel, type Definition } from '../model/model.js'
 import type { Store } from '../runtime/store.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
@@ -17,9 +17,6 @@ import { checkDefinition, checkRecipe, record } from './saved.js'
 const VERSION = 1
 /** Constants longer than this are tensors of their own. */
 const INLINE = 16
-
-/** Any model that this package made, trained or not. */
-export interface AnyModel { readonly definition: Definition }
 
 export interface SaveOptions {
   /** keep the optimizer, its states and the position in training, so that a loaded model trains on as if never saved (default true) */

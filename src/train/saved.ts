@@ -1,6 +1,6 @@
 // Checks of what a file says: its JSON becomes the types of a definition and a recipe, or a FormatError.
 import { describe, FormatError, message } from '../core/errors.js'
-import type { Scalar } from '../core/scalar.js'
+import type { Expression } from '../core/scalar.js'
 import type { DType, Shape } from '../core/shape.js'
 import { kernelTable } from '../compiler/kernels.js'
 import type { Graph, GraphNode, GraphValue } from '../compiler/graph/graph.js'
@@ -99,7 +99,7 @@ const graph: Reader<Graph> = (v, where) => {
 }
 
 const OPERATORS = ['add', 'sub', 'mul', 'div', 'min', 'max', 'pow', 'exp', 'cos', 'sqrt', 'floor', 'ifLess'] as const
-const scalar: Reader<Scalar> = (v, where) => {
+const scalar: Reader<Expression> = (v, where) => {
   if (typeof v === 'number') return v
   if (typeof v === 'string') return word('step', 't', 'scale')(v, where)
   const [operator, ...operands] = list<unknown>((x) => x)(v, where)

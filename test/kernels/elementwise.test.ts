@@ -246,6 +246,17 @@ test('a tile writes its own bytes and no others', () => {
   }
 })
 
+test('copy_rows copies parts of rows, tile by tile, and nothing beside them', () => {
+  for (const [rows, width, xRow, yRow] of [[0, 3, 3, 3], [1, 1, 1, 1], [7, 3, 5, 4], [8, 1, 1, 9], [9, 5, 5, 7], [17, 8, 11, 8]] as const) {
+    const source = Int32Array.from({ length: Math.max(1, rows * xRow) }, (_, i) => i + 1)
+    const x = box.put(source).address
+    const y = box.alloc(Math.max(1, rows * yRow) * 4)
+    runTiles(box.kernel('copy_rows', { x, y: y.address, rows, width: width * 4, xRow: xRow * 4, yRow: yRow * 4 }), Math.ceil(rows / ROWS), rows)
+    const got = box.i32(y)
+    for (let i = 0; i < rows * yRow; i++) expect(got[i]).toBe(i % yRow < width ? source[Math.floor(i / yRow) * xRow + (i % yRow)] : -1)
+  }
+})
+
 test('a row of no elements and an empty range of tiles do nothing', () => {
   const y = new Output(64)
   box.kernel('f32_binary', binaryWords('add', [0, 0, 0], y.address, [0, 0, 0], y.address, [0, 0, 0], y.address))(0, 0)

@@ -65,6 +65,10 @@ export class Value implements Type {
   toString(): string { return `${this.dtype}${formatShape(this.shape)}` }
 }
 
+declare const scalarBrand: unique symbol
+/** A value of one element, shape []: fetched from a step as a number. */
+export interface Scalar extends Value { readonly [scalarBrand]: true }
+
 let current: { readonly scope: Scope | null; readonly path: string } = { scope: null, path: '' }
 
 /** Runs `define` with its nodes belonging to `scope` (or to a named path). Synchronous. */

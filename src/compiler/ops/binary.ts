@@ -1,7 +1,7 @@
 // Elementwise functions of two values with broadcasting: shapes are aligned at the right, a dimension of 1 (or absent) repeats.
 import { binaryCode, type BinaryName } from '../../core/codes.js'
 import { sameShape } from '../../core/shape.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Scalar, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
 import { broadcastLoops, broadcastShapes } from './loops.js'
@@ -38,18 +38,21 @@ function binary(name: string, a: Value, b: Value, attrs: Attrs = {}): Value {
   return apply1(op, [a, b], attrs)
 }
 
+/** Of two scalars a scalar. */
+interface Arithmetic { (a: Scalar, b: Scalar): Scalar; (a: Value, b: Value): Value }
+
 /** a + b */
-export const add = (a: Value, b: Value): Value => binary('add', a, b)
+export const add: Arithmetic = (a: Value, b: Value) => binary('add', a, b) as Scalar
 /** a − b */
-export const sub = (a: Value, b: Value): Value => binary('sub', a, b)
+export const sub: Arithmetic = (a: Value, b: Value) => binary('sub', a, b) as Scalar
 /** a · b, element by element */
-export const mul = (a: Value, b: Value): Value => binary('mul', a, b)
+export const mul: Arithmetic = (a: Value, b: Value) => binary('mul', a, b) as Scalar
 /** a / b */
-export const div = (a: Value, b: Value): Value => binary('div', a, b)
+export const div: Arithmetic = (a: Value, b: Value) => binary('div', a, b) as Scalar
 /** The larger of a and b; where they are equal the gradient goes to a. */
-export const maximum = (a: Value, b: Value): Value => binary('maximum', a, b)
+export const maximum: Arithmetic = (a: Value, b: Value) => binary('maximum', a, b) as Scalar
 /** The smaller of a and b; where they are equal the gradient goes to a. */
-export const minimum = (a: Value, b: Value): Value => binary('minimum', a, b)
+export const minimum: Arithmetic = (a: Value, b: Value) => binary('minimum', a, b) as Scalar
 /** 1 where a > b, else 0; no gradient. */
 export const greater = (a: Value, b: Value): Value => binary('greater', a, b)
 /** 1 where a = b, else 0; no gradient. */

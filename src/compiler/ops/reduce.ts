@@ -3,7 +3,7 @@ import { ShapeError } from '../../core/errors.js'
 import { reduceCode } from '../../core/codes.js'
 import { elements, formatShape, type Shape } from '../../core/shape.js'
 import { COLUMNS, ROWS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Scalar, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
 import type { Type } from '../type.js'
@@ -63,11 +63,15 @@ function runs(x: Value, axes: number | readonly number[] | undefined): readonly 
  *
  * @param axes - one or several, negative from the end; all when left out
  */
+export function sum(x: Value): Scalar
+export function sum(x: Value, axes: number | readonly number[]): Value
 export function sum(x: Value, axes?: number | readonly number[]): Value {
   return runs(x, axes).reduce((y, run) => apply1(sumOp, [y], { axes: run }), x)
 }
 
 /** The mean over axes, which vanish: the sum divided by the count, each rounded to f32. */
+export function mean(x: Value): Scalar
+export function mean(x: Value, axes: number | readonly number[]): Value
 export function mean(x: Value, axes?: number | readonly number[]): Value {
   return runs(x, axes).reduce((y, run) => apply1(meanOp, [y], { axes: run }), x)
 }

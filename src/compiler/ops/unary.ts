@@ -24,41 +24,41 @@ export const unaryNames = Object.keys(unaryCode) as readonly UnaryName[]
 /** Every unary op, by name. */
 export const unaryOps: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map(unaryNames.map((name) => [name, unaryOp(name)]))
 
-function unary(name: UnaryName, x: Value, attrs: Attrs = {}): Value {
+function unary<V extends Value>(name: UnaryName, x: V, attrs: Attrs = {}): V {
   const op = unaryOps.get(name)
   if (op === undefined) throw new RangeError(`unknown op ${name}`)
-  return apply1(op, [x], attrs)
+  return apply1(op, [x], attrs) as V
 }
 
 /** −x */
-export const neg = (x: Value): Value => unary('neg', x)
+export const neg = <V extends Value>(x: V): V => unary('neg', x)
 /** eˣ */
-export const exp = (x: Value): Value => unary('exp', x)
+export const exp = <V extends Value>(x: V): V => unary('exp', x)
 /** The natural logarithm. */
-export const log = (x: Value): Value => unary('log', x)
+export const log = <V extends Value>(x: V): V => unary('log', x)
 /** √x */
-export const sqrt = (x: Value): Value => unary('sqrt', x)
+export const sqrt = <V extends Value>(x: V): V => unary('sqrt', x)
 /** x² */
-export const square = (x: Value): Value => unary('square', x)
+export const square = <V extends Value>(x: V): V => unary('square', x)
 /** |x|; its gradient at 0 is 0. */
-export const abs = (x: Value): Value => unary('abs', x)
+export const abs = <V extends Value>(x: V): V => unary('abs', x)
 /** −1, +0 or 1. */
-export const sign = (x: Value): Value => unary('sign', x)
+export const sign = <V extends Value>(x: V): V => unary('sign', x)
 /** 1 / x */
-export const reciprocal = (x: Value): Value => unary('reciprocal', x)
+export const reciprocal = <V extends Value>(x: V): V => unary('reciprocal', x)
 /** max(x, 0); its gradient at 0 is 0. */
-export const relu = (x: Value): Value => unary('relu', x)
+export const relu = <V extends Value>(x: V): V => unary('relu', x)
 /** x where positive, else alpha·x. */
-export const leakyRelu = (x: Value, alpha: number): Value => unary('leakyRelu', x, { alpha })
+export const leakyRelu = <V extends Value>(x: V, alpha: number): V => unary('leakyRelu', x, { alpha })
 /** x where positive, else alpha·(eˣ − 1). */
-export const elu = (x: Value, alpha: number): Value => unary('elu', x, { alpha })
+export const elu = <V extends Value>(x: V, alpha: number): V => unary('elu', x, { alpha })
 /** 1 / (1 + e⁻ˣ) */
-export const sigmoid = (x: Value): Value => unary('sigmoid', x)
+export const sigmoid = <V extends Value>(x: V): V => unary('sigmoid', x)
 /** The hyperbolic tangent. */
-export const tanh = (x: Value): Value => unary('tanh', x)
+export const tanh = <V extends Value>(x: V): V => unary('tanh', x)
 /** log(1 + eˣ) */
-export const softplus = (x: Value): Value => unary('softplus', x)
+export const softplus = <V extends Value>(x: V): V => unary('softplus', x)
 /** x within [low, high]; its gradient is 1 there and 0 outside. */
-export const clip = (x: Value, low: number, high: number): Value => unary('clip', x, { alpha: low, beta: high })
+export const clip = <V extends Value>(x: V, low: number, high: number): V => unary('clip', x, { alpha: low, beta: high })
 /** scale·x + offset, each rounded to f32. */
-export const affine = (x: Value, scale: number, offset: number): Value => unary('affine', x, { alpha: scale, beta: offset })
+export const affine = <V extends Value>(x: V, scale: number, offset: number): V => unary('affine', x, { alpha: scale, beta: offset })
