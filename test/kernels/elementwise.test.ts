@@ -1,6 +1,6 @@
 // The elementwise kernels against plain JavaScript: every code, every form of broadcasting, lengths around the vector and the tile.
 import { describe, expect, test } from 'vitest'
-import { ELEMENTS, type KernelField, type KernelName } from '../../src/compiler/kernels.js'
+import { ELEMENTS, ROWS, type KernelField, type KernelName } from '../../src/compiler/kernels.js'
 import { binaryCode, unaryCode, type BinaryName, type UnaryName } from '../../src/core/codes.js'
 import { KernelBox, type Block, type Word } from '../support/kernel.js'
 import { bitsOf, difference, random, runTiles, ulpDistance } from '../support/numbers.js'
