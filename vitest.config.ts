@@ -1,3 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['test/**/*.test.ts'], exclude: ['build/**', 'test/runtimes/**', 'node_modules/**'], testTimeout: 60_000 } })
+const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url))
+
+export default defineConfig({
+  // the examples import the package by its name: here its source
+  resolve: { alias: [{ find: 'equigrad/data', replacement: source('data/index.ts') }, { find: 'equigrad', replacement: source('index.ts') }] },
+  test: { include: ['test/**/*.test.ts'], exclude: ['build/**', 'test/runtimes/**', 'node_modules/**'], testTimeout: 60_000 },
+})

@@ -120,9 +120,45 @@ async function full({ sequential, dense, activation, sgd, categoricalCrossentrop
   return row(model, [h.epochs], await model.predict(x))
 }
 
+/** Two inputs, two outputs with losses of their own, a layer used twice, a model called in another; saved and loaded half-way. */
+async function branches({ functional, input, sequential, dense, dropout, concatenate, slice, adam, sparseCategoricalCrossentropy, mse, accuracy, save, load }) {
+  const n = 45
+  const [a, b] = [numbers(n * 6, 7), numbers(n * 6, 8)]
+  const kind = Int32Array.from({ length: n }, (_, i) => (a[i * 6] > b[i * 6] ? 1 : 0))
+  const size = Float32Array.from({ length: n }, (_, i) => a[i * 6 + 1] - b[i * 6 + 2])
+  const [left, right] = [input([6]), input([6])]
+  const eye = dense(7, { activation: 'tanh', name: 'eye' })
+  const store = sequential([dense(4, { activation: 'elu', name: 'part' })], { input: [3], name: 'inner', seed: 8 })
+  const h = dropout(0.2)(concatenate([eye(left), eye(right), store.call(slice(left, 1, 4))]))
+  const model = functional({ left, right }, { kind: dense(2)(h), size: dense(1)(h) }, { seed: 7 })
+    .compile({ optimizer: adam({ learningRate: 0.01 }), loss: { kind: sparseCategoricalCrossentropy({ fromLogits: true }), size: mse() }, metrics: { kind: [accuracy()] }, lossWeights: { size: 0.25 } })
+  const first = await model.fit({ left: a, right: b }, { kind, size }, { epochs: 3, batchSize: 8 })
+  const again = load(save(model))
+  const second = await again.fit({ left: a, right: b }, { kind, size }, { epochs: 3, batchSize: 8 })
+  return row(again, [first.epochs, second.epochs], (await again.predict({ left: a, right: b })).kind)
+}
+
+/** One's own step: a gradient penalty, so gradients of gradients. */
+async function own({ sequential, dense, step, gradients, add, mean, sum, square, sqrt, sub, affine, rmsprop }) {
+  const n = 21
+  const x = numbers(n * 3, 9)
+  const y = Float32Array.from({ length: n }, (_, i) => x[i * 3] * x[i * 3 + 2])
+  const model = sequential([dense(9, { activation: 'tanh' }), dense(1)], { input: [3], seed: 9 })
+  const train = step(model, { x: [3], y: [1] }, (v) => {
+    const out = model.call(v.x)
+    const [dx] = gradients(out, [v.x])
+    const penalty = mean(square(affine(sqrt(sum(square(dx), 1)), 1, -1)))
+    const loss = add(mean(square(sub(out, v.y))), affine(penalty, 0.1, 0))
+    return { loss, penalty, update: rmsprop({ learningRate: 0.01 }).minimize(loss, model.weights) }
+  })
+  const history = []
+  for (let i = 0; i < 30; i++) history.push(await train({ x, y }))
+  return row(model, [history], await model.predict(x))
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own })) rows[name] = await train(equigrad, data)
   return rows
 }

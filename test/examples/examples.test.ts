@@ -1,0 +1,29 @@
+// Each example in a short form, on the source: it runs, says something, and does what it shows.
+import { expect, it } from 'vitest'
+import { run as gan } from '../../examples/gan.mjs'
+import { run as penalty } from '../../examples/gradient-penalty.mjs'
+import { run as transfer } from '../../examples/transfer.mjs'
+
+it('gan', async () => {
+  const lines: string[] = []
+  const { losses } = await gan({ steps: 30, batch: 16, samples: 200, log: (line) => lines.push(line) })
+  expect(lines.length).toBe(10 + 14)
+  expect(losses.judged).toBeLessThan(1.5)
+  expect(Number.isFinite(losses.made)).toBe(true)
+})
+
+it('transfer', async () => {
+  const lines: string[] = []
+  const { transferred, random } = await transfer({ samples: 1200, few: 60, epochs: 6, log: (line) => lines.push(line) })
+  expect(lines.length).toBe(1)
+  // what the base has learned from other digits helps
+  expect(transferred).toBeGreaterThan(random)
+})
+
+it('gradient penalty', async () => {
+  const lines: string[] = []
+  const first = await penalty({ steps: 5, log: (line) => lines.push(line) })
+  const last = await penalty({ steps: 120, log: (line) => lines.push(line) })
+  expect(last.loss).toBeLessThan(first.loss / 2)
+  expect(last.deviation).toBeLessThan(first.deviation)
+})
