@@ -35,6 +35,8 @@ function sweep(
   for (; rows > 0; rows -= 4) {
     const r1 = rows > 1 ? 1 : 0, r2 = rows > 2 ? 2 : r1, r3 = rows > 3 ? 3 : r2
     const o0 = load<u32>(offsets), o1 = load<u32>(offsets + (r1 << 2)), o2 = load<u32>(offsets + (r2 << 2)), o3 = load<u32>(offsets + (r3 << 2))
+    // Channels of one tap, most often: four rows then need one pointer.
+    const adjacent = o1 == o0 + 4 && o2 == o0 + 8 && o3 == o0 + 12
     const zero = f32x4.splat(0)
     let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
     let b0: v128, b1: v128, x: v128
@@ -72,6 +74,24 @@ function sweep(
           x = v128.load32_splat(a2, 12); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
           x = v128.load32_splat(a3, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
           count -= 4
+        } while (count)
+      } else if (adjacent) {
+        let q = start + o0 - step, p = b - bStep
+        do {
+          q += step; p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 1) break
+          q += step; p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          count -= 2
         } while (count)
       } else {
         let a0 = start + o0, a1 = start + o1, a2 = start + o2, a3 = start + o3, p = b
