@@ -1,4 +1,5 @@
 // `npm run bench`: our own kernels and models beside the limits measured in the same process.
+import { benchConv, printConv } from './conv.js'
 import { benchGemm, printGemm } from './gemm.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
@@ -6,4 +7,5 @@ import { benchStep, printStep, profileStep } from './step.js'
 const roofline = await Roofline.load()
 const only = process.argv[2]
 if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
+if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
 if (only === undefined || only === 'step') console.log(printStep(await benchStep(roofline), profileStep()))

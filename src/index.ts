@@ -26,6 +26,7 @@ export { mask } from './compress/rewrite.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'
+export { conv2d, depthwiseConv2d, type Conv2dOptions, type DepthwiseConv2dOptions } from './nn/layers/conv.js'
 export { activation, dropout } from './nn/layers/simple.js'
 export { flatten, reshape } from './nn/layers/shapes.js'
 export { elu, leakyRelu, type Activation } from './nn/activations.js'

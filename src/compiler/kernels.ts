@@ -11,6 +11,10 @@ export const KB = 4096
 export const GEMM_ROWS = 32
 export const GEMM_COLUMNS = 64
 export const PANEL = 8
+/** Rows and columns of one tile of a convolution; of its gradient by the kernel, whose outputs are few and whose sums are long. */
+export const CONV_ROWS = 32
+export const CONV_COLUMNS = 64
+export const CONV_KERNEL_TILE = 16
 /** Elements of one tile of an elementwise kernel. */
 export const ELEMENTS = 4096
 /** Rows of one tile of a kernel that works row by row. */
@@ -36,6 +40,28 @@ export const kernelTable = {
   f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add'),
   /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_b: fields('b out k n bStep bColumn'),
+  /**
+   * C = act(A·B + bias) for each group g, where A is a matrix of patches that is not made. Law 3 as in f32_gemm: the k terms of an output in
+   * chunks of KC, blocks of KB, wherever pieces, image rows or images end.
+   * With [i] = (i % inner)·step + (i / inner % mid)·midStep + (i / inner / mid)·outerStep, in bytes:
+   * A(i, k) at a + g·aGroup + row[i] + term[k]; B(k, j) at b + g·bGroup + (j / 8)·bPanel + k·bStep + (j % 8)·4; C(i, j) at c + g·cGroup + i·cRow + j·4;
+   * bias(j) at bias + g·cGroup + j·4, or bias = 0. m, n, k are those of one group. B is packed (f32_pack_conv), then bWidth = 0; or it is read
+   * in place, from rows of bWidth ≥ 8 floats (bPanel = 32, bGroup = 4·n). activation: a unary code, or −1.
+   *
+   * convolution: rows are pixels (image, row, column), terms (kernel row, kernel column, channel). By the input: the same, of the dy that
+   * f32_pad has dilated by the strides, and the flipped kernel: terms (row, column, filter). By the kernel: rows (kernel row, kernel column,
+   * channel), terms (image, row, column). The zeros around an image, and those of a dilation, are terms like others: they are multiplied
+   * and added, so that a weight of ∞ makes NaN of them.
+   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64.
+   */
+  f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha'),
+  /** B(k, j) of group g, k = (tap, i), at w + g·groupStep + tap·tapStep + i·step + j·column → panels [g][⌈n/8⌉][k][8], zero padded. Tile: one panel. */
+  f32_pack_conv: fields('w out taps inner n tapStep step column groupStep groups'),
+  /**
+   * y[image, top + r·rowStep, left + q·columnStep, :] = x[image, r, q, :] where that lies in y, whose other elements are +0. y: rows × columns
+   * pixels; top and left may be negative. Tile: one row of y.
+   */
+  f32_pad: fields('x y height width channels rows columns top left rowStep columnStep images'),
   /** y[i] = f(x[i]). y may be x. Tile: ELEMENTS. */
   f32_unary: fields('x y length code alpha beta'),
   /**

@@ -244,6 +244,111 @@ const accumulateRows: readonly Row[] = ([
   },
 }))
 
+interface ConvCase {
+  /** of one image: height, width, channels */
+  readonly image: readonly [number, number, number]
+  /** rows, columns, filters */
+  readonly kernel: readonly [number, number, number]
+  readonly strides?: readonly [number, number]
+  readonly dilation?: readonly [number, number]
+  /** top, bottom, left, right */
+  readonly pads?: readonly [number, number, number, number]
+  readonly groups?: number
+  /** images, where they are not n */
+  readonly images?: number
+}
+const CONVOLUTIONS: readonly ConvCase[] = [
+  { image: [1, 1, 1], kernel: [1, 1, 1] }, { image: [3, 4, 2], kernel: [3, 4, 3] }, { image: [5, 6, 3], kernel: [3, 2, 9], pads: [1, 1, 0, 1] },
+  { image: [7, 8, 1], kernel: [3, 3, 4], strides: [3, 2], pads: [0, 1, 1, 1] }, { image: [6, 5, 2], kernel: [2, 3, 2], dilation: [2, 2], pads: [1, 1, 2, 2] },
+  { image: [4, 3, 5], kernel: [3, 3, 5], groups: 5, pads: [1, 1, 1, 1] }, { image: [5, 4, 4], kernel: [2, 2, 6], groups: 2, strides: [2, 1], dilation: [1, 2] },
+  { image: [3, 3, 9], kernel: [2, 2, 18], groups: 9 }, { image: [4, 4, 2], kernel: [1, 1, 17] }, { image: [6, 3, 1], kernel: [2, 1, 3], strides: [3, 3] }, { image: [3, 5, 2], kernel: [2, 2, 3], images: 2 },
+]
+const convGroups = (c: ConvCase): number => c.groups ?? 1
+const convAttrs = (c: ConvCase): Attrs => ({ strides: c.strides ?? [1, 1], dilation: c.dilation ?? [1, 1], pads: c.pads ?? [0, 0, 0, 0], groups: convGroups(c) })
+const convOut = ({ image, kernel, strides = [1, 1], dilation = [1, 1], pads = [0, 0, 0, 0] }: ConvCase): readonly [number, number] => [
+  Math.floor((image[0] + pads[0] + pads[1] - (kernel[0] - 1) * dilation[0] - 1) / strides[0]) + 1, Math.floor((image[1] + pads[2] + pads[3] - (kernel[1] - 1) * dilation[1] - 1) / strides[1]) + 1,
+]
+const imageShape = (c: ConvCase): Shape => [c.images ?? 'n', ...c.image]
+const kernelShape = (c: ConvCase): readonly number[] => [c.kernel[0], c.kernel[1], c.image[2] / convGroups(c), c.kernel[2]]
+const outShape = (c: ConvCase): Shape => [c.images ?? 'n', ...convOut(c), c.kernel[2]]
+
+/** Every product of Σ x·w·dy, by the elements' indices; shapes are those of x, of w and of dy. */
+function convolve(x: readonly number[], w: readonly number[], dy: readonly number[], attrs: Attrs, visit: (ix: number, iw: number, iy: number) => void): void {
+  const [images = 0, height = 0, width = 0, channels = 0] = x
+  const [rows = 0, columns = 0, perGroup = 0, filters = 0] = w
+  const [, outHeight = 0, outWidth = 0] = dy
+  const [down = 1, across = 1] = numbers(attrs['strides']), [dilationDown = 1, dilationAcross = 1] = numbers(attrs['dilation'])
+  const [top = 0, , left = 0] = numbers(attrs['pads'])
+  const filtersOfGroup = filters / Number(attrs['groups'])
+  for (let i = 0; i < images; i++) for (let r = 0; r < outHeight; r++) for (let q = 0; q < outWidth; q++) for (let a = 0; a < rows; a++) for (let b = 0; b < columns; b++) {
+    const h = r * down + a * dilationDown - top, v = q * across + b * dilationAcross - left
+    if (h < 0 || h >= height || v < 0 || v >= width) continue
+    for (let c = 0; c < perGroup; c++) for (let f = 0; f < filters; f++) {
+      const channel = Math.floor(f / filtersOfGroup) * perGroup + c
+      visit(((i * height + h) * width + v) * channels + channel, ((a * columns + b) * perGroup + c) * filters + f, ((i * outHeight + r) * outWidth + q) * filters + f)
+    }
+  }
+}
+
+/** Sums of products of two of the three, into the third. Terms of the frame are zeros: they change no bound. A sum of k products errs by less than (k + 1)·U·Σ|a·b|. */
+function convolved(length: number, walk: (visit: (ix: number, iw: number, iy: number) => void) => void, term: (ix: number, iw: number, iy: number) => readonly [to: number, product: number]): readonly Element[] {
+  const [y, scale, terms] = [new Array<number>(length).fill(0), new Array<number>(length).fill(0), new Array<number>(length).fill(0)]
+  walk((ix, iw, iy) => {
+    const [to, p] = term(ix, iw, iy)
+    y[to] = at(y, to) + p
+    scale[to] = at(scale, to) + Math.abs(p)
+    terms[to] = at(terms, to) + 1
+  })
+  return y.map((v, i) => ({ y: v, scale: (at(terms, i) + 1) * at(scale, i) }))
+}
+
+function convOracle(ins: readonly Plain[], attrs: Attrs): readonly Element[] {
+  const [x, w] = [operandAt(ins, 0), operandAt(ins, 1)]
+  const [strides, dilation, pads] = [numbers(attrs['strides']), numbers(attrs['dilation']), numbers(attrs['pads'])]
+  const along = (i: number): number => Math.floor((at(x.shape, i + 1) + at(pads, 2 * i) + at(pads, 2 * i + 1) - (at(w.shape, i) - 1) * at(dilation, i) - 1) / at(strides, i)) + 1
+  const out = [at(x.shape, 0), along(0), along(1), at(w.shape, 3)]
+  return convolved(count(out), (visit) => convolve(x.shape, w.shape, out, attrs, visit), (ix, iw, iy) => [iy, at(x.data, ix) * at(w.data, iw)])
+}
+
+const convRows: readonly Row[] = [
+  {
+    op: 'conv2d', name: 'conv2d', units: 1, gradient: 'differences', build: build('conv2d'), oracle: convOracle,
+    cases: CONVOLUTIONS.map((c) => ({ operands: [f32(imageShape(c), any), f32(kernelShape(c), any)], attrs: convAttrs(c) })),
+  },
+  {
+    op: 'conv2dInput', name: 'conv2dInput', units: 1, gradient: 'differences', build: build('conv2dInput'),
+    cases: CONVOLUTIONS.map((c) => ({ operands: [f32(outShape(c), any), f32(kernelShape(c), any)], attrs: { ...convAttrs(c), size: c.image.slice(0, 2) } })),
+    oracle(ins, attrs) {
+      const [dy, w] = [operandAt(ins, 0), operandAt(ins, 1)]
+      const x = [at(dy.shape, 0), ...numbers(attrs['size']), at(w.shape, 2) * Number(attrs['groups'])]
+      return convolved(count(x), (visit) => convolve(x, w.shape, dy.shape, attrs, visit), (ix, iw, iy) => [ix, at(dy.data, iy) * at(w.data, iw)])
+    },
+  },
+  {
+    op: 'conv2dKernel', name: 'conv2dKernel', units: 1, gradient: 'differences', build: build('conv2dKernel'),
+    cases: CONVOLUTIONS.map((c) => ({ operands: [f32(imageShape(c), any), f32(outShape(c), any)], attrs: { ...convAttrs(c), size: c.kernel.slice(0, 2) } })),
+    oracle(ins, attrs) {
+      const [x, dy] = [operandAt(ins, 0), operandAt(ins, 1)]
+      const w = [...numbers(attrs['size']), at(x.shape, 3) / Number(attrs['groups']), at(dy.shape, 3)]
+      return convolved(count(w), (visit) => convolve(x.shape, w, dy.shape, attrs, visit), (ix, iw, iy) => [iw, at(x.data, ix) * at(dy.data, iy)])
+    },
+  },
+  // A layer, which `fuse` makes one call of.
+  ...([['relu', relu, (x: number) => Math.max(x, 0)], ['tanh', tanh, Math.tanh]] as const).map(([name, activate, f]): Row => ({
+    op: 'conv2d', name: `conv2d + bias, ${name}`, units: ELEMENTARY, gradient: 'differences',
+    cases: CONVOLUTIONS.slice(1, 7).map((c) => ({ operands: [f32(imageShape(c), any), f32(kernelShape(c), between(-0.3, 0.3)), f32([c.kernel[2]], any)], attrs: convAttrs(c) })),
+    build: (ins, attrs) => {
+      const bias = ins[2]
+      if (bias === undefined) throw new RangeError('a layer has three operands')
+      return activate(add(build('conv2d')(ins.slice(0, 2), attrs), bias))
+    },
+    oracle(ins, attrs) {
+      const bias = operandAt(ins, 2).data
+      return convOracle(ins, attrs).map(({ y, scale }, i) => { const b = at(bias, i % bias.length); return { y: f(y + b), scale: scale + Math.abs(b) + Math.abs(f(y + b)) } })
+    },
+  })),
+]
+
 const shapeRows: readonly Row[] = [
   {
     op: 'expand', name: 'expand', units: 0, gradient: 'differences', build: build('expand'),
@@ -418,6 +523,6 @@ const otherRows: readonly Row[] = [
 ]
 
 export const table: readonly Row[] = [
-  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
 ]
 

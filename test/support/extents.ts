@@ -23,6 +23,22 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     c: strided([w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
   }),
   f32_pack_b: (w) => ({ b: strided([w('k'), w('bStep')], [w('n'), w('bColumn')]), out: 4 * PANEL * panels(w('n')) * w('k') }),
+  f32_pack_conv: (w) => ({
+    w: strided([w('groups'), w('groupStep')], [w('tapStep') > 0 ? w('taps') : 1, w('tapStep')], [w('inner'), w('step')], [w('n'), w('column')]),
+    out: 4 * PANEL * panels(w('n')) * w('groups') * w('taps') * w('inner'),
+  }),
+  f32_pad: (w) => ({ x: 4 * w('images') * w('height') * w('width') * w('channels'), y: 4 * w('images') * w('rows') * w('columns') * w('channels') }),
+  f32_conv(w) {
+    // Three levels, of which the outermost ends where the count does: all three are full, or there is one only.
+    const walk = (count: number, inner: number, mid: number, step: number, midStep: number, outerStep: number): readonly (readonly [number, number])[] =>
+      [[Math.min(count, inner), step], [Math.min(Math.ceil(count / inner), mid), midStep], [Math.ceil(count / (inner * mid)), outerStep]]
+    const packed = w('bWidth') === 0
+    return {
+      a: strided([w('groups'), w('aGroup')], ...walk(w('m'), w('rowInner'), w('rowMid'), w('rowStep'), w('rowMidStep'), w('rowOuterStep')), ...walk(w('k'), w('inner'), w('mid'), w('step'), w('midStep'), w('outerStep'))),
+      b: packed ? strided([w('groups'), w('bGroup')], [panels(w('n')), w('bPanel')], [w('k'), w('bStep')], [PANEL, 4]) : strided([w('k'), w('bStep')], [w('bWidth'), 4]),
+      c: strided([w('groups'), w('cGroup')], [w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('groups') * w('n'),
+    }
+  },
   f32_unary: perElement({ x: 4, y: 4 }),
   f32_binary(w) {
     const span = (of: 'a' | 'b'): number => strided([w('outer'), 4 * w(`${of}Outer`)], [w('mid'), 4 * w(`${of}Mid`)], [w('inner'), 4 * w(`${of}Inner`)])

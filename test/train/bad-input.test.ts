@@ -1,7 +1,7 @@
 // What does not fit is refused before anything has changed: the right class of error, one form of message, the weights and the training as before.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, BusyError, createStore, dense, dropout, EquigradError, flatten, activation, input, mse, reshape, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, type Layer,
+  accuracy, adam, BusyError, conv2d, createStore, dense, depthwiseConv2d, dropout, EquigradError, flatten, activation, input, mse, reshape, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, type Layer,
 } from '../../src/index.js'
 import { blobs, classifier, errorOf, hashOf, net } from './support.js'
 
@@ -169,6 +169,17 @@ const definitions: readonly Refusal[] = [
   { what: 'a name with a slash', error: TypeError, text: /^sequential\.name/, run: () => build([dense(3)], { input: [4], name: 'a/b' }) },
   { what: 'a shape that reshape cannot have', error: ShapeError, text: /^reshape: expected 6 elements a sample for \[2, 3\], got \[n, 4\]/, run: () => build([reshape([2, 3])]) },
   { what: 'a shape of reshape that is none', error: TypeError, text: /^reshape: shape: expected the shape of one sample/, run: () => loose(reshape)(4) },
+  ...[0, 2.5, -1].map((filters): Refusal => ({ what: `${filters} filters`, error: RangeError, text: /^conv2d: filters: expected an integer ≥ 1/, run: () => loose(conv2d)(filters, 3) })),
+  ...[undefined, '3', [3], [3, 3, 3], null].map((size): Refusal => ({ what: `the kernel size ${JSON.stringify(size)}`, error: TypeError, text: /^conv2d: kernelSize: expected a number, or two: \[down, across\], got /, run: () => loose(conv2d)(4, size) })),
+  ...[0, [3, 0], [1.5, 3]].map((size): Refusal => ({ what: `the kernel size ${JSON.stringify(size)}`, error: RangeError, text: /^depthwiseConv2d: kernelSize: expected an integer ≥ 1/, run: () => loose(depthwiseConv2d)(size) })),
+  { what: 'strides of 0', error: RangeError, text: /^conv2d: strides: expected an integer ≥ 1/, run: () => conv2d(4, 3, { strides: 0 }) },
+  { what: 'a padding that is none', error: RangeError, text: /^conv2d: padding: expected one of 'valid', 'same', got "sme"\. Did you mean 'same'\?$/, run: () => loose(conv2d)(4, 3, { padding: 'sme' }) },
+  { what: 'an option of another layer', error: TypeError, text: /^depthwiseConv2d: expected options among .*, got 'groups'/, run: () => loose(depthwiseConv2d)(3, { groups: 2 }) },
+  { what: 'groups that do not divide the filters', error: RangeError, text: /^conv2d: groups: expected a number that divides 4 filters, got 3/, run: () => conv2d(4, 3, { groups: 3 }) },
+  { what: 'groups that do not divide the channels', error: ShapeError, text: /conv2d: expected channels that 2 groups divide, got 3/, run: () => build([conv2d(4, 3, { groups: 2 })], { input: [8, 8, 3] }) },
+  { what: 'no image for a convolution', error: ShapeError, text: /conv2d: expected images \[n, height, width, channels\], got \[n, 28, 28\]\. Put reshape/, run: () => build([conv2d(4, 3)], { input: [28, 28] }) },
+  { what: 'a kernel larger than its images', error: ShapeError, text: /conv2d: expected images of at least 5 pixels across for a kernel of \[3, 5\], got 4/, run: () => build([conv2d(4, [3, 5])], { input: [8, 4, 1] }) },
+  { what: 'a dilated kernel larger than its images', error: ShapeError, text: /at least 7 pixels down for a kernel of \[3, 3\], dilated by 3, got 6/, run: () => build([depthwiseConv2d(3, { dilation: 3 })], { input: [6, 9, 2] }) },
   { what: 'weights that no memory can hold', error: EquigradError, text: /^store: expected \d+ bytes of WebAssembly memory, got a limit below that/, run: () => sequential([dense(2 ** 31 - 1)], { input: [4], store }).getWeights() },
   { what: 'weights shared over inputs of two widths', error: ShapeError, text: /expected \[4, 3\] for its 'kernel', as where it was used before, got \[3, 3\]/, run: () => { const shared: Layer = dense(3); return sequential([shared, shared], { input: [4] }) } },
 ]

@@ -1,6 +1,7 @@
 // Every op by its name: what loading a model needs. Their gradients stand in ../vjps/.
 import type { Op } from '../op.js'
 import { binaryOps } from './binary.js'
+import { conv2dInputOp, conv2dKernelOp, conv2dOp } from './conv.js'
 import { expandOp, reshapeOp } from './shapes.js'
 import { concatOp, sliceOp } from './concat.js'
 import { dropoutOp } from './dropout.js'
@@ -16,6 +17,6 @@ import { unaryOps } from './unary.js'
 
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
-  ...[matmulOp, expandOp, reshapeOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp, logSoftmaxGradOp, sparseXentOp, sparseXentGradOp,
-    selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, concatOp, sliceOp].map((op): [string, Op] => [op.name, op]),
+  ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
+    logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
 ])

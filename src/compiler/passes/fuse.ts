@@ -1,10 +1,11 @@
-// fuse: bias and activation move into the matmul before them, and a sum with something of the same shape (two uses of a weight) into the
+// fuse: bias and activation move into the matmul or convolution before them, and a sum with something of the same shape (two uses of a weight) into the
 // matmul that makes it. The kernel computes the same formula in the same order, so no bit changes.
 import { sameShape } from '../../core/shape.js'
 import { apply, inScope, rewrite, topological, type Node, type Value } from '../graph/value.js'
+import { conv2dOp } from '../ops/conv.js'
 import { matmulOp } from '../ops/matmul.js'
 
-/** Activations that the GEMM kernel applies to its finished sums. */
+/** Activations that the kernels of matmul and convolution apply to their finished sums. */
 const fusible: ReadonlySet<string> = new Set(['relu', 'leakyRelu', 'elu', 'sigmoid', 'tanh'])
 
 /**
@@ -22,7 +23,7 @@ export function fuse(fetches: readonly Value[]): readonly Value[] {
         const [before, v] = [node.ins[i], ins[i]]
         if (before === undefined || uses.get(before) !== 1 || v?.source.kind !== 'node') return undefined
         const { node: made } = v.source
-        return made.op === matmulOp && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
+        return (made.op === matmulOp || made.op === conv2dOp) && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
       }
       const first = product(0)
       if (node.op.name === 'add') {
@@ -44,9 +45,9 @@ function withBias(node: Node, product: Node, bias: Value | undefined): readonly 
 /** A bare product, added to a value of its shape. */
 function accumulated(node: Node, product: Node | undefined, to: Value | undefined): readonly Value[] | undefined {
   const y = node.outs[0]
-  if (product === undefined || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
+  if (product?.op !== matmulOp || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
   return fused(node, product, [...product.ins, to], { accumulate: true })
 }
 
 const fused = (node: Node, product: Node, ins: readonly Value[], attrs: Node['attrs']): readonly Value[] =>
-  inScope(node.scope, () => apply(matmulOp, ins, { ...product.attrs, ...attrs }), node.path)
+  inScope(node.scope, () => apply(product.op, ins, { ...product.attrs, ...attrs }), node.path)

@@ -1,13 +1,15 @@
 // The gradient of every op that has one, by the op's name. An op without a row is refused when a gradient through it is defined.
 // They stand apart from the ops, so that a bundle that only predicts does not carry them.
 import type { Vjp } from './vjp.js'
+import { conv2dInputVjp, conv2dKernelVjp, conv2dVjp } from './conv.js'
 import { binaryVjps, selectVjp, unaryVjps } from './elementwise.js'
 import { dropoutVjp, logSoftmaxGradVjp, logSoftmaxVjp, matmulVjp, noGradient, softmaxGradVjp, softmaxVjp, sparseXentVjp } from './rows.js'
 import { concatVjp, expandVjp, meanVjp, reshapeVjp, sliceVjp, sumVjp } from './shapes.js'
 
 export const vjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vjp>([
   ...unaryVjps, ...binaryVjps,
-  ['matmul', matmulVjp], ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
+  ['matmul', matmulVjp], ['conv2d', conv2dVjp], ['conv2dInput', conv2dInputVjp], ['conv2dKernel', conv2dKernelVjp],
+  ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
   ['softmax', softmaxVjp], ['logSoftmax', logSoftmaxVjp], ['softmaxGrad', softmaxGradVjp], ['logSoftmaxGrad', logSoftmaxGradVjp],
   ['sparseXent', sparseXentVjp], ['concat', concatVjp], ['slice', sliceVjp], ['select', selectVjp], ['dropout', dropoutVjp],
   ['read', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
