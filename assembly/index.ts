@@ -2,6 +2,7 @@
 export { f32_gemm } from './gemm/gemm'
 export { f32_pack_b } from './gemm/pack'
 export { f32_conv } from './conv/conv'
+export { f32_depthwise } from './conv/depthwise'
 export { f32_pack_conv, f32_pad } from './conv/pack'
 export { f32_unary } from './elementwise/unary'
 export { f32_binary } from './elementwise/binary'

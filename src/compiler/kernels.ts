@@ -15,6 +15,8 @@ export const PANEL = 8
 export const CONV_ROWS = 32
 export const CONV_COLUMNS = 64
 export const CONV_KERNEL_TILE = 16
+/** Pixels of one tile of a depthwise convolution. */
+export const DEPTHWISE_PIXELS = 32
 /** Elements of one tile of an elementwise kernel. */
 export const ELEMENTS = 4096
 /** Rows of one tile of a kernel that works row by row. */
@@ -55,6 +57,12 @@ export const kernelTable = {
    * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64.
    */
   f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha'),
+  /**
+   * What f32_conv computes where each group has one channel and one filter, with the same bits: y[i, c] = act(Σ x·w + bias[c]) over rows·columns ≤ KC
+   * taps, ascending; x at x + pixel[i] + row·down + column·across + c·4 with pixel[i] = (i % inner)·step + (i / inner % mid)·midStep +
+   * (i / inner / mid)·outerStep, w at w + (row·columns + column)·tapStep + c·4, in bytes. Tile: DEPTHWISE_PIXELS pixels of m.
+   */
+  f32_depthwise: fields('x w y bias m channels inner mid step midStep outerStep rows columns down across tapStep activation alpha'),
   /** B(k, j) of group g, k = (tap, i), at w + g·groupStep + tap·tapStep + i·step + j·column → panels [g][⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_conv: fields('w out taps inner n tapStep step column groupStep groups'),
   /**

@@ -154,6 +154,8 @@ describe('convolution and its gradients', () => {
     { name: 'strides', cases: [{ images: 2, image: [10, 11, 3], kernel: [3, 3, 5], strides: [3, 3] }, { images: 1, image: [8, 9, 2], kernel: [2, 3, 17], strides: [1, 3], pads: [0, 1, 1, 1] }, { images: 2, image: [7, 7, 3], kernel: [1, 1, 8], strides: [2, 2] }] },
     { name: 'dilations', cases: [{ images: 2, image: [9, 8, 3], kernel: [3, 3, 6], dilation: [2, 2] }, { images: 1, image: [9, 8, 2], kernel: [3, 2, 9], dilation: [2, 3], strides: [2, 1], pads: [1, 2, 0, 3] }] },
     { name: 'groups', cases: [{ images: 2, image: [6, 5, 6], kernel: [3, 3, 9], groups: 3, pads: [1, 1, 1, 1] }, { images: 2, image: [5, 6, 7], kernel: [3, 3, 7], groups: 7 }, { images: 2, image: [5, 6, 9], kernel: [2, 3, 27], groups: 9, strides: [2, 2] }, { images: 1, image: [5, 4, 18], kernel: [2, 2, 20], groups: 2, dilation: [1, 2] }] },
+    { name: 'channels, each for itself', cases: [2, 3, 7, 8, 9, 16, 21].map((channels) => ({ images: 3, image: [7, 6, channels] as const, kernel: [3, 2, channels] as const, groups: channels, pads: [1, 0, 1, 0] as const, strides: [2, 1] as const, dilation: [1, 2] as const })) },
+    { name: 'channels, each for itself, with more taps than a chunk', cases: [{ images: 1, image: [24, 25, 2], kernel: [23, 23, 2], groups: 2 }] },
     { name: 'odd channels and filters', cases: [1, 2, 3, 4, 5, 7, 8, 9, 13].flatMap((channels) => [1, 3, 7, 8, 9, 15, 17].map((filters) => ({ images: 2, image: [4, 5, channels] as const, kernel: [2, 3, filters] as const, pads: [0, 1, 1, 1] as const }))) },
     { name: 'more filters than a tile has columns', cases: [{ images: 2, image: [4, 5, 3], kernel: [2, 2, 67] }, { images: 1, image: [6, 7, 2], kernel: [2, 2, 130], groups: 2 }] },
     { name: 'no image', cases: [{ images: 0, image: [5, 4, 3], kernel: [3, 3, 7], pads: [1, 1, 1, 1] }] },
@@ -175,7 +177,7 @@ describe('convolution and its gradients', () => {
   })
 
   test('bias and activation are applied once, to the finished sum, also when they are fused', () => {
-    for (const [channels, groups] of [[3, 1], [470, 1], [6, 3]] as const) {
+    for (const [channels, groups] of [[3, 1], [470, 1], [6, 3], [9, 9]] as const) {
       const c = new Case({ images: 2, image: [4, 3, channels], kernel: [3, 3, 9], pads: [1, 1, 1, 1], groups })
       const bias = randomFloats(9, 8)
       const ins = [feed('x', ['n', 4, 3, channels]), feed('w', [3, 3, c.perGroup, 9])]
@@ -183,7 +185,7 @@ describe('convolution and its gradients', () => {
       const [fused] = apply(conv2dOp, [...ins, feed('bias', [9])], { ...c.attrs, activation: 'relu' })
       const want = c.forward().map((v, i) => { const t = fround(v + at(bias, i % 9)); return t > 0 ? t : 0 })
       for (const value of [y, fused]) if (value !== undefined) expectBits(run(value, { x: c.x, w: c.w, bias }, 2), want)
-      expect(programOf({ y }, { capacity: 2 }).calls.map(({ kernel }) => kernel)).toEqual(['f32_pad', 'f32_pack_conv', 'f32_conv'])
+      expect(programOf({ y }, { capacity: 2 }).calls.map(({ kernel }) => kernel)).toEqual(channels === groups ? ['f32_pad', 'f32_depthwise'] : ['f32_pad', 'f32_pack_conv', 'f32_conv'])
     }
   })
 

@@ -27,6 +27,11 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     w: strided([w('groups'), w('groupStep')], [w('tapStep') > 0 ? w('taps') : 1, w('tapStep')], [w('inner'), w('step')], [w('n'), w('column')]),
     out: 4 * PANEL * panels(w('n')) * w('groups') * w('taps') * w('inner'),
   }),
+  f32_depthwise: (w) => ({
+    x: strided([Math.min(w('m'), w('inner')), w('step')], [Math.min(Math.ceil(w('m') / w('inner')), w('mid')), w('midStep')], [Math.ceil(w('m') / (w('inner') * w('mid'))), w('outerStep')],
+      [w('rows'), w('down')], [w('columns'), w('across')], [w('channels'), 4]),
+    w: strided([w('tapStep') > 0 ? w('rows') * w('columns') : 1, w('tapStep')], [w('channels'), 4]), y: 4 * w('m') * w('channels'), bias: 4 * w('channels'),
+  }),
   f32_pad: (w) => ({ x: 4 * w('images') * w('height') * w('width') * w('channels'), y: 4 * w('images') * w('rows') * w('columns') * w('channels') }),
   f32_conv(w) {
     // Three levels, of which the outermost ends where the count does: all three are full, or there is one only.

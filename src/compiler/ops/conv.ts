@@ -4,7 +4,7 @@
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, PANEL } from '../kernels.js'
+import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, DEPTHWISE_PIXELS, KC, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
 import type { Op } from '../op.js'
@@ -143,16 +143,25 @@ function correlate(ctx: LowerContext, x: Frame, y: View, { out, kernel, strides,
   const [images, , , filters] = four('conv2d', IMAGES, y)
   const [inner, n] = [x.channels / groups, filters / groups]
   const k = kernel[0] * kernel[1] * inner
+  const m = sizeOf([images, ...out])
+  const activation = ctx.attrs['activation']
+  const end = { activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION, alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) } }
+  if (inner === 1 && n === 1 && groups > 1 && k <= KC) {
+    const { size: [, width], channels } = x
+    ctx.call('f32_depthwise', {
+      x: x.view, w: packing.w, y, bias: bias ?? 0, m, channels, ...pixels(x, out, strides), rows: kernel[0], columns: kernel[1],
+      down: dilation[0] * width * channels * 4, across: dilation[1] * channels * 4, tapStep: packing.tapStep, ...end,
+    }, { tiles: tilesOf(m, DEPTHWISE_PIXELS), writes: ['y'] })
+    return
+  }
   const panels = Math.ceil(n / PANEL)
   const packed = ctx.temp([groups, panels * PANEL, k], 'f32')
   ctx.call('f32_pack_conv', { ...packing, out: packed, taps: kernel[0] * kernel[1], inner, n, groups }, { tiles: groups * panels, writes: ['out'] })
-  const activation = ctx.attrs['activation']
-  const m = sizeOf([images, ...out])
   ctx.call('f32_conv', {
     a: x.view, b: packed, c: y, bias: bias ?? 0, m, n, k, ...rowWords(pixels(x, out, strides)), ...taps(x, kernel, dilation, groups),
     bStep: PANEL * 4, bPanel: k * PANEL * 4, bWidth: 0, cRow: filters * 4, groups, aGroup: inner * 4, bGroup: panels * k * PANEL * 4, cGroup: n * 4,
     tileRows: CONV_ROWS, tileColumns: CONV_COLUMNS,
-    activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION, alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) },
+    ...end,
   }, { tiles: tilesOf(m, CONV_ROWS, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
 }
 
