@@ -16,6 +16,8 @@ export { mask } from './compress/rewrite.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'
+export { batchNormalization, type BatchNormalizationOptions } from './nn/layers/norm.js'
+export { averagePool2d, globalAveragePool2d, maxPool2d, type Pool2dOptions } from './nn/layers/pool.js'
 export { activation, dropout } from './nn/layers/simple.js'
 export { flatten, reshape } from './nn/layers/shapes.js'
 export { elu, leakyRelu, type Activation } from './nn/activations.js'

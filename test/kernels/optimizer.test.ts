@@ -314,13 +314,13 @@ describe('f32_regularize', () => {
 })
 
 describe('f32_gate', () => {
-  interface Case { readonly clip: keyof typeof clipCode; readonly limit: number; readonly partial?: Float64Array; readonly sums?: Float64Array }
+  interface Case { readonly clip: keyof typeof clipCode; readonly limit: number; readonly partial?: Float64Array; readonly sums?: Float64Array; readonly averages?: Float64Array }
   const layout = new Layout(plainSegments)
   const next = random(12)
   /** Of many magnitudes, so that their order matters. */
   const some = Float64Array.from({ length: layout.pieces.length * 2 }, () => next() * 10 ** Math.floor(next() * 12 - 8))
 
-  function gate({ clip, limit, partial = some, sums = Float64Array.of(1, -2e300) }: Case, layout: Layout): {
+  function gate({ clip, limit, partial = some, sums = Float64Array.of(1, -2e300), averages = Float64Array.of(3, NaN) }: Case, layout: Layout): {
     factor: Float32Array; ok: number; totals: Float64Array
   } {
     const box = new KernelBox()
@@ -329,6 +329,7 @@ describe('f32_gate', () => {
     runEveryWay(box, 'f32_gate', {
       segments: layout.tables(box, w).segments, count: layout.segments.length, partial: box.put(partial).address, factor: factor.address,
       ok: ok.address, sums: box.put(sums).address, sumCount: sums.length, clip: clipCode[clip], limit: { f32: limit }, totals: totals.address,
+      averages: box.put(averages).address, averageCount: averages.length / 2,
     }, 1, [factor, ok, totals])
     return { factor: box.f32(factor), ok: at(box.i32(ok), 0), totals: box.f64(totals) }
   }

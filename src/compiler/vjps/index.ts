@@ -2,6 +2,7 @@
 // They stand apart from the ops, so that a bundle that only predicts does not carry them.
 import type { Vjp } from './vjp.js'
 import { binaryVjps, selectVjp, unaryVjps } from './elementwise.js'
+import { averagePool2dGradVjp, averagePool2dVjp, maxPool2dVjp } from './pool.js'
 import { dropoutVjp, logSoftmaxGradVjp, logSoftmaxVjp, matmulVjp, noGradient, softmaxGradVjp, softmaxVjp, sparseXentVjp } from './rows.js'
 import { expandVjp, meanVjp, reshapeVjp, sumVjp } from './shapes.js'
 
@@ -10,5 +11,6 @@ export const vjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vj
   ['matmul', matmulVjp], ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
   ['softmax', softmaxVjp], ['logSoftmax', logSoftmaxVjp], ['softmaxGrad', softmaxGradVjp], ['logSoftmaxGrad', logSoftmaxGradVjp],
   ['sparseXent', sparseXentVjp], ['select', selectVjp], ['dropout', dropoutVjp],
+  ['maxPool2d', maxPool2dVjp], ['averagePool2d', averagePool2dVjp], ['averagePool2dGrad', averagePool2dGradVjp],
   ['read', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
 ])
