@@ -94,7 +94,8 @@ export function f32_gate(d: usize, scratch: usize, begin: i32, end: i32): void {
   }
   const norm = sqrt<f64>(total)
   if (clip == Clip.globalNorm) for (let s = 0; s < count; s++) setFactor(d, s, norm)
-  store<u32>(load<usize>(d, 16), finite(total) && sumsFinite(load<usize>(d, 20), load<i32>(d, 24)) ? 1 : 0)
+  const ok = finite(total) && sumsFinite(load<usize>(d, 20), load<i32>(d, 24), 8) && sumsFinite(load<usize>(d, 40), load<i32>(d, 44), 16)
+  store<u32>(load<usize>(d, 16), ok ? 1 : 0)
   store<f64>(totals, norm)
   store<f64>(totals, penalty, 8)
 }
@@ -114,7 +115,8 @@ function setFactor(d: usize, s: i32, norm: f64): void {
 
 function finite(x: f64): bool { return abs<f64>(x) <= f64.MAX_VALUE }
 
-function sumsFinite(sums: usize, count: i32): bool {
-  for (; count > 0; count--, sums += 8) if (!finite(load<f64>(sums))) return false
+/** Are f64 that lie `step` bytes apart finite? */
+function sumsFinite(sums: usize, count: i32, step: usize): bool {
+  for (; count > 0; count--, sums += step) if (!finite(load<f64>(sums))) return false
   return true
 }

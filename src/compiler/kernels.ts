@@ -101,6 +101,19 @@ export const kernelTable = {
   f32_sparse_xent: fields('x labels y rows width'),
   /** dx[r] = (softmax(x[r]) − onehot(labels[r]))·dy[r]. dx may be x. */
   f32_sparse_xent_grad: fields('x labels dy dx rows width'),
+  // Pooling of images [samples, height, width, channels]. The window of output (oy, ox) holds the pixels of poolHeight rows and poolWidth columns
+  // from (oy·strideY − padTop, ox·strideX − padLeft) that lie within the image, at least one.
+  /** y = the maximum of each window; NaN if there is one. Tile: one row of one sample's output, samples·outHeight. */
+  f32_max_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  /**
+   * dx = Σ dy of the windows, ascending from +0, of which a pixel is the first NaN, else the first largest (row-major); of a NaN, NaN.
+   * Tile: one row of one sample's image, samples·height.
+   */
+  f32_max_pool_grad: fields('x dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  /** y = the sum of each window, its rows ascending from +0, the rows' sums ascending from +0, divided by the number of its pixels. Tiles as f32_max_pool. */
+  f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tiles as f32_max_pool_grad. */
+  f32_average_pool_grad: fields('dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y[r] = index of the first largest element; of the first NaN if there is one. */
   i32_arg_max: fields('x y rows width'),
   /** y[i] = a[i] = b[i] ? 1 : 0, f32 from i32. Tile: ELEMENTS. */
@@ -137,10 +150,10 @@ export const kernelTable = {
   f32_regularize: fields('pieces segments g partial'),
   /**
    * One tile. Adds the partials of each segment ascending, segments ascending. ok (u32) = 1 when Σ g² and the `sumCount` f64 at `sums` are
-   * finite, else 0. factor[segment] (f32): 1, or limit / norm where the segment's (norm) or the whole (globalNorm) norm exceeds limit.
+   * finite, and the `averageCount` partials at `averages` (of what moving averages take in, which no norm counts), else 0. factor[segment] (f32): 1, or limit / norm where the segment's (norm) or the whole (globalNorm) norm exceeds limit.
    * totals: f64 { ‖g‖, penalty }.
    */
-  f32_gate: fields('segments count partial factor ok sums sumCount clip limit totals'),
+  f32_gate: fields('segments count partial factor ok sums sumCount clip limit totals averages averageCount'),
   // Update kernels: nothing is written when *ok = 0. g' = clamp(g·factor[segment], −clipValue, clipValue), clipValue = ∞ for none;
   // r = *rate·rate scale. State elements below 2⁻¹²⁶ in magnitude become +0, before they are used. rate, decayRate: addresses of f32.
   // The order of all roundings stands in the kernels' files.
@@ -153,6 +166,11 @@ export const kernelTable = {
    * *rate = lr·√(1−β₂ᵗ)/(1−β₁ᵗ).
    */
   f32_adam: fields('pieces segments g m v factor ok clipValue rate decayRate oneMinusBeta1 oneMinusBeta2 epsilon'),
+  /**
+   * w = w·momentum + (g / *rows)·(1−momentum), below 2⁻¹²⁶ in magnitude +0; nothing is written when *ok = 0. rows: address of f32. Its
+   * segments: { momentum f32, 1−momentum f32, unused, unused, first piece, end piece }.
+   */
+  f32_average: fields('pieces segments g ok rows'),
 } as const
 
 export type KernelName = keyof typeof kernelTable

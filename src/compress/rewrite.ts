@@ -7,6 +7,7 @@ import { select } from '../compiler/ops/select.js'
 import { fromGraph } from '../compiler/graph/graph.js'
 import { ops } from '../compiler/ops/index.js'
 import { ownParams, params, type Definition, type Model } from '../model/model.js'
+import { averagedKey } from '../compiler/passes/specialise.js'
 import { TrainableModel } from '../train/model.js'
 
 /**
@@ -23,6 +24,10 @@ export function rewriteWeights(definition: Definition, replace: (weight: Value, 
       const w = replace(v, v.source.key)
       if (!sameShape(w.shape, v.shape) || w.dtype !== v.dtype) throw new ShapeError(message(`rewrite: ${v.source.key}`, String(v), String(w)))
       return w
+    },
+    node(node, ins) {
+      if (node.op.name === 'average') averagedKey(node, ins)
+      return undefined
     },
   })
   const outputs: Record<string, Value> = {}

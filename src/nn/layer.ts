@@ -3,6 +3,7 @@ import { describe, message, ShapeError } from '../core/errors.js'
 import { checkFlag } from '../core/options.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { currentScope, inScope, Value, type Init, type Scope } from '../compiler/graph/value.js'
+import { average } from '../compiler/ops/average.js'
 import type { Regularizer } from './regularizers.js'
 
 /** A layer: call it on a value to apply it. Called twice, it shares its weights. */
@@ -28,6 +29,15 @@ export interface LayerContext {
    * @param name - unique within the layer: the end of its key
    */
   param(name: string, shape: Shape, init: Init, regularizer?: Regularizer): Value
+  /**
+   * A statistic over the samples while training, its moving average in prediction. The average is a weight of this layer that each training
+   * step moves: moving·momentum + stat·(1 − momentum). In a layer that is not trainable it stays, and is used in training too.
+   *
+   * @param name - unique within the layer: the end of the key of the moving average
+   * @param stat - of a shape without samples
+   * @param momentum - 0 to 1
+   */
+  average(name: string, stat: Value, init: Init, momentum: number): Value
 }
 
 /**
@@ -48,17 +58,22 @@ export function layer(kind: string, options: LayerOptions, define: (x: Value, co
     scopes.set(parent, scope)
     return scope
   }
+  const declare = (name: string, shape: Shape, init: Init, trained: boolean, regularizer?: Regularizer): Value => {
+    const known = params.get(name)
+    if (known !== undefined) {
+      if (!sameShape(known.shape, shape)) throw new ShapeError(message(options.name ?? kind, `${formatShape(known.shape)} for its '${name}', as where it was used before`, formatShape(shape)))
+      return known
+    }
+    const spec = { name, init, trainable: trained, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
+    const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
+    params.set(name, fresh)
+    return fresh
+  }
   const context: LayerContext = {
-    param(name, shape, init, regularizer) {
-      const known = params.get(name)
-      if (known !== undefined) {
-        if (!sameShape(known.shape, shape)) throw new ShapeError(message(options.name ?? kind, `${formatShape(known.shape)} for its '${name}', as where it was used before`, formatShape(shape)))
-        return known
-      }
-      const spec = { name, init, trainable, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
-      const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
-      params.set(name, fresh)
-      return fresh
+    param: (name, shape, init, regularizer) => declare(name, shape, init, trainable, regularizer),
+    average(name, stat, init, momentum) {
+      const moving = declare(name, stat.shape, init, false)
+      return trainable ? average(stat, moving, momentum) : moving
     },
   }
   const call = (x: Value): Value => {

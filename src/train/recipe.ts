@@ -69,7 +69,10 @@ export type TrainedParam = Pick<Extract<GraphValue, { role: 'param' }>, 'key' | 
 /** Is a key this one, or of the layer of this name? With or without the model's name in front. */
 export const isAmong = (key: string, name: string): boolean => key === name || key.startsWith(`${name}.`) || key.endsWith(`/${name}`) || key.includes(`/${name}.`)
 
+/** Is a weight of a recipe, or its layer, frozen? */
+export const isFrozen = (recipe: Recipe, key: string): boolean => recipe.frozen.some((f) => isAmong(key, f))
+
 /** Parameters that a recipe trains: those that are trainable and whose key or layer is not frozen. */
 export function trainedParams(recipe: Recipe): readonly TrainedParam[] {
-  return recipe.graph.values.flatMap((v) => (v.role === 'param' && v.spec.trainable && !recipe.frozen.some((f) => isAmong(v.key, f)) ? [v] : []))
+  return recipe.graph.values.flatMap((v) => (v.role === 'param' && v.spec.trainable && !isFrozen(recipe, v.key) ? [v] : []))
 }

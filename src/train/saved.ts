@@ -95,7 +95,13 @@ const graph: Reader<Graph> = (v, where) => {
   const r = record(where, v)
   const values = field(r, 'values', list(graphValue), where)
   values.forEach((value, i) => { if (value.id !== i) refuse(`${where}.values[${i}]`, `id ${i}`, value.id) })
-  return { values, nodes: field(r, 'nodes', list(graphNode), where), outputs: field(r, 'outputs', map(count), where) }
+  const nodes = field(r, 'nodes', list(graphNode), where)
+  nodes.forEach(({ op, ins }, i) => {
+    if (op !== 'average') return
+    const moving = values[ins[1] ?? -1]
+    if (moving?.role !== 'param' || moving.spec.trainable) refuse(`${where}.nodes[${i}]`, 'a weight that is not trained as what an average moves', moving?.role)
+  })
+  return { values, nodes, outputs: field(r, 'outputs', map(count), where) }
 }
 
 const OPERATORS = ['add', 'sub', 'mul', 'div', 'min', 'max', 'pow', 'exp', 'cos', 'sqrt', 'floor', 'ifLess'] as const

@@ -14,7 +14,7 @@ import { fuse } from '../compiler/passes/fuse.js'
 import { gradients } from '../compiler/passes/gradients.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
-import { specialise, type Mode } from '../compiler/passes/specialise.js'
+import { specialise, specialiseTraining, type Average } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
 import { topological } from '../compiler/graph/value.js'
@@ -22,7 +22,7 @@ import { readInputs } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
 import type { Block, Store } from '../runtime/store.js'
 import { applyProgram, layoutOf, type Layout } from './apply.js'
-import { trainedParams, type Recipe } from './recipe.js'
+import { isFrozen, trainedParams, type Recipe } from './recipe.js'
 
 /** Where the rows of a training are: addresses of whole data sets in the store, by input, and their element types. */
 export interface Sources {
@@ -56,12 +56,20 @@ export const shardCapacity = (n: number, shards: number): number => Math.ceil(n 
 
 export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType>; readonly capacity: number; readonly fusion?: boolean }
 
-/** The graph of a recipe, for a mode, with data of given types. */
-function modeValues(recipe: Recipe, mode: Mode): Readonly<Record<string, Value>> {
+const named = (names: readonly string[], values: readonly Value[]): Readonly<Record<string, Value>> =>
+  Object.fromEntries(names.flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
+
+/** What prediction computes of a recipe. */
+function predictValues(recipe: Recipe): Readonly<Record<string, Value>> {
   const values = fromGraph(recipe.graph, (name) => ops.get(name))
-  const names = Object.keys(values)
-  const chosen = specialise(Object.values(values), mode)
-  return Object.fromEntries(names.flatMap((name, i) => { const v = chosen[i]; return v === undefined ? [] : [[name, v]] }))
+  return named(Object.keys(values), specialise(Object.values(values), 'predict'))
+}
+
+/** What training computes of a recipe, and the moving averages that it updates. */
+export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
+  const given = fromGraph(recipe.graph, (name) => ops.get(name))
+  const { values, averages } = specialiseTraining(Object.values(given), (key) => isFrozen(recipe, key))
+  return { values: named(Object.keys(given), values), averages }
 }
 
 const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Value => {
@@ -74,7 +82,7 @@ const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Valu
  * The program of one shard: writes the sums of its gradients into the gradient block, and its sums of losses and metrics.
  */
 export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, capacity, fusion = true }: ProgramOptions): Program {
-  const values = modeValues(recipe, 'train')
+  const { values, averages } = trainValues(recipe)
   const loss = valueNamed(values, 'loss')
   const weight = weighted ? weightInput() : null
   // The objective of a batch is Σ loss·weight / divisor: the seed of a sample is weight / divisor.
@@ -93,6 +101,13 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   }
   sum('loss', loss, weight)
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
+  // A statistic counts by its samples, so that shards add up.
+  layout.averages.forEach(({ key, offset }) => {
+    const average = averages.find((a) => a.key === key)
+    if (average === undefined) throw new EquigradError(`recipe: no moving average '${key}'`)
+    fetches[`grad:${key}`] = mul(average.stat, scalar('rows'))
+    place[`grad:${key}`] = { region: 'grad', offset }
+  })
   let at = 0
   wanted.forEach(({ key, offset, length }, i) => {
     const g = leaves[i] === null ? null : found[at++] ?? null
@@ -123,7 +138,7 @@ export const penaltyOf = (recipe: Recipe, term: (name: string) => number): numbe
 
 /** The program that measures without training: sums of loss and metrics, and of the penalties' terms, in prediction's mode. */
 export function evaluateProgram(recipe: Recipe, { weighted, dtypes, capacity }: ProgramOptions): Program {
-  const values = modeValues(recipe, 'predict')
+  const values = predictValues(recipe)
   const weight = weighted ? weightInput() : null
   const fetches: Record<string, Value> = {}
   const sum = (name: string, v: Value, w: Value | null): void => { fetches[name] = w === null ? total(v) : total(v, w) }
@@ -152,6 +167,8 @@ export class Trainer {
   /** sums: the objective, then what is measured */
   readonly sumCount: number
   step = 0
+  /** samples that the sums in the block are of */
+  #rows = 0
   epoch = 0
   /** samples of this epoch that steps have used */
   position = 0
@@ -162,7 +179,7 @@ export class Trainer {
     this.recipe = recipe
     this.#store = store
     this.#seed = seed
-    this.layout = layoutOf(trainedParams(recipe), recipe.optimizer)
+    this.layout = layoutOf(trainedParams(recipe), recipe.optimizer, trainValues(recipe).averages)
     this.sumCount = 1 + recipe.measured.length
     const block = (bytes: number): Block => {
       const b = store.alloc(bytes)
@@ -173,7 +190,7 @@ export class Trainer {
     this.#sums = block(this.sumCount * 8)
     this.#shardGrad = recipe.shards === 1 ? this.#grad : block(this.layout.bytes)
     this.#shardSums = recipe.shards === 1 ? this.#sums : block(this.sumCount * 8)
-    this.#states = new Map(recipe.optimizer.states.map((name) => [name, block(this.layout.bytes)]))
+    this.#states = new Map(recipe.optimizer.states.map((name) => [name, block(this.layout.stateBytes)]))
     this.#apply = new Executor(applyProgram(this.layout, recipe.optimizer, this.sumCount), store, {
       seed, grad: this.#grad.address, sum: this.#sums.address, state: (name) => this.#state(name).address,
     })
@@ -218,6 +235,7 @@ export class Trainer {
     if (inputs['$sample'] !== undefined) store.i32(executor.input('$sample'), n).set(batch.samples.subarray(from, to))
     executor.setF32('inverseDivisor', 1 / divisor)
     if (executor.hasSlot('step')) executor.setU32('step', this.step)
+    if (executor.hasSlot('rows')) executor.setF32('rows', n)
     executor.run()
   }
 
@@ -227,6 +245,7 @@ export class Trainer {
     const { shards } = this.recipe
     const [from, to] = shardRange(n, shard, shards)
     this.#runShard(sources, batch, from, to, n, shardCapacity(n, shards))
+    if (shards === 1) this.#rows = n
     return {
       shard, rows: to - from, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
       sums: this.#store.f64(this.#shardSums.address, this.sumCount).slice(),
@@ -236,6 +255,7 @@ export class Trainer {
   /** Combines the shards of a step: the first that has rows is copied, the others are added in ascending order. */
   combine(results: readonly ShardResult[]): void {
     const store = this.#store
+    this.#rows = results.reduce((sum, { rows }) => sum + rows, 0)
     const [first, ...others] = results.filter((r) => r.rows > 0).sort((a, b) => a.shard - b.shard)
     if (first === undefined) throw new EquigradError('combine: expected a shard with rows')
     store.f32(this.#grad.address, this.layout.bytes / 4).set(first.grad)
@@ -264,6 +284,7 @@ export class Trainer {
     const { shards } = this.recipe
     const store = this.#store
     let first = true
+    this.#rows = n
     for (let s = 0; s < shards; s++) {
       const [from, to] = shardRange(n, s, shards)
       if (from === to && !(n === 0 && s === 0)) continue
@@ -288,6 +309,7 @@ export class Trainer {
     this.#apply.bind(1)
     this.#apply.prepare()
     for (const [name, s] of Object.entries(optimizer.scalars)) this.#apply.setF32(name, evaluate(s, variables, this.#store.math))
+    if (this.#apply.hasSlot('rows')) this.#apply.setF32('rows', this.#rows)
     this.#apply.run()
     const { view } = this.#store
     const totals = this.#apply.output('totals')
@@ -319,7 +341,7 @@ export class Trainer {
 
   /** Replays a failed step with every value of the forward pass fetched; the path of the first that is not finite. */
   diagnose(sources: Sources, batch: Batch): string | null {
-    const values = modeValues(this.recipe, 'train')
+    const values = trainValues(this.recipe).values
     const [loss] = readInputs([valueNamed(values, 'loss')], sources.dtypes, ROW)
     if (loss === undefined) return null
     const nodes = topological([loss]).filter((node) => node.outs[0]?.dtype === 'f32')

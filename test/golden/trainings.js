@@ -156,9 +156,26 @@ async function own({ sequential, dense, step, gradients, add, mean, sum, square,
   return row(model, [history], await model.predict(x))
 }
 
+/** Images: pooling of every kind, batch normalisation on channels and features, its averages through shards and a file. */
+async function pooled({ sequential, dense, flatten, maxPool2d, averagePool2d, globalAveragePool2d, batchNormalization, activation, adam, mse, save, load }) {
+  const n = 45
+  const x = numbers(n * 75, 8)
+  const y = Float32Array.from({ length: n }, (_, i) => x[i * 75] + x[i * 75 + 37] * x[i * 75 + 74])
+  const model = sequential([
+    dense(6), batchNormalization({ momentum: 0.9 }), activation('relu'), maxPool2d({ poolSize: 3, strides: 1, padding: 'same' }), averagePool2d({ padding: 'same' }), dense(5, { activation: 'elu' }), globalAveragePool2d(), flatten(),
+    batchNormalization({ scale: false, axis: 1 }), dense(1),
+  ], { input: [5, 5, 3], seed: 6 }).compile({ optimizer: adam({ learningRate: 0.01, globalClipNorm: 1 }), loss: mse(), shards: 2 })
+  const first = await model.fit(x, y, { epochs: 3, batchSize: 16 })
+  const again = load(save(model))
+  const second = await again.fit(x, y, { epochs: 3, batchSize: 16 })
+  const p = await again.predict(x)
+  checkAlone(again, x, 75, p)
+  return row(again, [first.epochs, second.epochs, [await again.evaluate(x, y)]], p)
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled })) rows[name] = await train(equigrad, data)
   return rows
 }

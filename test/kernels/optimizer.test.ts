@@ -314,13 +314,13 @@ describe('f32_regularize', () => {
 })
 
 describe('f32_gate', () => {
-  interface Case { readonly clip: keyof typeof clipCode; readonly limit: number; readonly partial?: Float64Array; readonly sums?: Float64Array }
+  interface Case { readonly clip: keyof typeof clipCode; readonly limit: number; readonly partial?: Float64Array; readonly sums?: Float64Array; readonly averages?: Float64Array }
   const layout = new Layout(plainSegments)
   const next = random(12)
   /** Of many magnitudes, so that their order matters. */
   const some = Float64Array.from({ length: layout.pieces.length * 2 }, () => next() * 10 ** Math.floor(next() * 12 - 8))
 
-  function gate({ clip, limit, partial = some, sums = Float64Array.of(1, -2e300) }: Case, layout: Layout): {
+  function gate({ clip, limit, partial = some, sums = Float64Array.of(1, -2e300), averages = Float64Array.of(3, NaN) }: Case, layout: Layout): {
     factor: Float32Array; ok: number; totals: Float64Array
   } {
     const box = new KernelBox()
@@ -329,6 +329,7 @@ describe('f32_gate', () => {
     runEveryWay(box, 'f32_gate', {
       segments: layout.tables(box, w).segments, count: layout.segments.length, partial: box.put(partial).address, factor: factor.address,
       ok: ok.address, sums: box.put(sums).address, sumCount: sums.length, clip: clipCode[clip], limit: { f32: limit }, totals: totals.address,
+      averages: box.put(averages).address, averageCount: averages.length / 2,
     }, 1, [factor, ok, totals])
     return { factor: box.f32(factor), ok: at(box.i32(ok), 0), totals: box.f64(totals) }
   }
@@ -370,9 +371,50 @@ describe('f32_gate', () => {
     }
   })
 
+  test.each([NaN, Infinity])('ok is 0 for %d in what a moving average takes in; no norm counts it', (bad) => {
+    const clip = { clip: 'globalNorm', limit: 1 } as const
+    for (const i of [0, 2]) {
+      const averages = Float64Array.of(1e30, 0, 1e30, 0)
+      expectBits(gate({ ...clip, averages }, layout).totals, gate(clip, layout).totals)
+      averages[i] = bad
+      expect(gate({ ...clip, averages }, layout).ok).toBe(0)
+    }
+  })
+
   test('no segments and no sums are fine, and have no norm', () => {
     const got = gate({ clip: 'globalNorm', limit: 1, partial: new Float64Array(0), sums: new Float64Array(0) }, new Layout([]))
     expect(got.ok).toBe(1)
     expectBits(got.totals, [0, 0])
+  })
+})
+
+describe('f32_average', () => {
+  const layout = new Layout(LENGTHS.map((length, i) => ({ length, rateScale: fround(1 - 0.01 * i), decay: fround(0.01 * i) })))
+
+  function average(w: Float32Array, g: Float32Array, rows: number, ok: number): Float32Array {
+    const box = new KernelBox()
+    const weights = box.put(w)
+    runEveryWay(box, 'f32_average', { ...layout.tables(box, weights), g: box.put(g).address, ok: box.put(Uint32Array.of(ok)).address, rows: box.put(Float32Array.of(rows)).address }, layout.pieces.length, [weights])
+    return box.f32(weights)
+  }
+
+  test('moves by the formula, and flushes', () => {
+    const draw = numbers(20)
+    const w = layout.fill(draw), g = layout.fill(draw)
+    // the first element of each segment falls below the smallest normal number
+    for (const offset of layout.offsets) { w[offset] = NORMAL; g[offset] = 0 }
+    const want = w.slice()
+    layout.map((i, segment) => {
+      const { rateScale = 1, decay = 0 } = layout.segments[segment] ?? { length: 0 }
+      const moved = fround(fround(at(w, i) * rateScale) + fround(fround(at(g, i) / 7) * decay))
+      want[i] = Math.abs(moved) < NORMAL ? 0 : moved
+    })
+    expectBits(average(w, g, 7, 1), want)
+  })
+
+  test('writes nothing when not ok', () => {
+    const draw = numbers(21)
+    const w = layout.fill(draw)
+    expectBits(average(w, layout.fill(draw), 3, 0), w)
   })
 })

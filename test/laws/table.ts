@@ -10,6 +10,7 @@ import { matmul } from '../../src/compiler/ops/matmul.js'
 import { elu, leakyRelu, relu, sigmoid, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
 import { count, reducedBy, joined, repeated, sliced, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
+import { poolAxis, poolWindows } from '../reference/pool.js'
 import { at } from '../support/bits.js'
 
 /** Draws one element: `next` gives uniform numbers in [0, 1), `n` is the number of samples. */
@@ -510,19 +511,70 @@ const otherRows: readonly Row[] = [
       return x.data.map((v, i) => { const y = dropped(x.shape, samples.data, i, attrs) ? 0 : v / (1 - Number(attrs['rate'])); return { y, scale: Math.abs(y) } })
     },
   },
-  ...(['train', 'predict'] as const).map((mode, chosen): Row => ({
-    op: 'byMode', name: `byMode, ${mode}`, units: 0, gradient: 'differences',
-    cases: [['n', 3] as const, [5] as const].map((shape) => ({ operands: [f32(shape, any), f32(shape, any)], attrs: {} })),
+  ...(['byMode', 'average'] as const).flatMap((op) => (['train', 'predict'] as const).map((mode, chosen): Row => ({
+    op, name: `${op}, ${mode}`, units: 0, gradient: 'differences',
+    cases: (op === 'byMode' ? [['n', 3] as const, [5] as const] : [[3] as const, [2, 5] as const]).map((shape) => ({ operands: [f32(shape, any), f32(shape, any)], attrs: op === 'byMode' ? {} : { momentum: 0.9 } })),
     build: (ins, attrs) => {
-      const [y] = specialise([build('byMode')(ins, attrs)], mode)
+      const [y] = specialise([build(op)(ins, attrs)], mode)
       if (y === undefined) throw new RangeError('specialise gives a value')
       return y
     },
     oracle: (ins) => operandAt(ins, chosen).data.map((y) => ({ y, scale: 0 })),
-  })),
+  }))),
 ]
+
+/** Images, windows, strides and padding: one pixel, windows that hang over on each side, gaps between windows, odd channels. */
+const POOLS: readonly (readonly [Shape, readonly [number, number], readonly [number, number], 'valid' | 'same'])[] = [
+  [['n', 1, 1, 1], [1, 1], [1, 1], 'valid'], [['n', 1, 1, 3], [2, 2], [2, 2], 'same'], [['n', 4, 4, 1], [2, 2], [2, 2], 'valid'], [['n', 5, 3, 2], [2, 2], [2, 2], 'same'],
+  [['n', 5, 7, 5], [3, 3], [1, 1], 'same'], [['n', 7, 4, 3], [2, 3], [3, 1], 'valid'], [['n', 7, 8, 4], [2, 2], [3, 3], 'same'], [['n', 3, 2, 7], [5, 4], [2, 1], 'same'],
+  [[2, 3, 3, 1], [3, 3], [3, 3], 'valid'], [[1, 4, 5, 8], [1, 2], [3, 3], 'valid'],
+]
+
+const poolAttrs = ([, poolSize, strides, padding]: (typeof POOLS)[number]): Attrs => ({ poolSize, strides, padding })
+const poolOutput = ([[n = 'n', height, width, channels = 1], pool, strides, padding]: (typeof POOLS)[number]): Shape =>
+  [n, poolAxis(Number(height), pool[0], strides[0], padding).length, poolAxis(Number(width), pool[1], strides[1], padding).length, channels]
+
+function pooled(attrs: Attrs, image: readonly number[]): readonly (readonly number[])[] {
+  return poolWindows(image, { poolSize: numbers(attrs['poolSize']), strides: numbers(attrs['strides']), padding: attrs['padding'] === 'same' ? 'same' : 'valid' })
+}
+
+const poolRows: readonly Row[] = [
+  {
+    op: 'maxPool2d', name: 'maxPool2d', units: 0, gradient: 'first', build: build('maxPool2d'), cases: POOLS.map((p) => ({ operands: [f32(p[0], any)], attrs: poolAttrs(p) })),
+    oracle: ([x = { shape: [], data: [] }], attrs) => pooled(attrs, x.shape).map((window) => ({ y: Math.max(...window.map((i) => at(x.data, i))), scale: 0 })),
+  },
+  {
+    op: 'maxPool2dGrad', name: 'maxPool2dGrad', units: 1, gradient: 'refused', build: build('maxPool2dGrad'),
+    cases: POOLS.map((p) => ({ operands: [f32(p[0], any), f32(poolOutput(p), any)], attrs: poolAttrs(p) })),
+    oracle([x = { shape: [], data: [] }, dy = x], attrs) {
+      const terms: number[][] = x.data.map(() => [])
+      pooled(attrs, x.shape).forEach((window, o) => { terms[window.reduce((best, i) => (at(x.data, i) > at(x.data, best) ? i : best), at(window, 0))]?.push(at(dy.data, o)) })
+      return terms.map(summed)
+    },
+  },
+  {
+    // A mean of k numbers: the sum errs by less than k·U·Σ|x|, the quotient is rounded once more.
+    op: 'averagePool2d', name: 'averagePool2d', units: 1, gradient: 'differences', build: build('averagePool2d'), cases: POOLS.map((p) => ({ operands: [f32(p[0], any)], attrs: poolAttrs(p) })),
+    oracle: ([x = { shape: [], data: [] }], attrs) => pooled(attrs, x.shape).map((window) => summed(window.map((i) => at(x.data, i) / window.length))),
+  },
+  {
+    op: 'averagePool2dGrad', name: 'averagePool2dGrad', units: 1, gradient: 'differences', build: build('averagePool2dGrad'),
+    cases: POOLS.map((p) => ({ operands: [f32(poolOutput(p), any)], attrs: { ...poolAttrs(p), image: p[0].slice(1, 3).map(Number) } })),
+    oracle([dy = { shape: [], data: [] }], attrs) {
+      const image = [at(dy.shape, 0), ...numbers(attrs['image']), at(dy.shape, 3)]
+      const terms: number[][] = Array.from({ length: count(image) }, () => [])
+      pooled(attrs, image).forEach((window, o) => { for (const i of window) terms[i]?.push(at(dy.data, o) / window.length) })
+      return terms.map(summed)
+    },
+  },
+]
+
+/** A sum whose terms were rounded once each. */
+function summed(terms: readonly number[]): Element {
+  return { y: terms.reduce((a, b) => a + b, 0), scale: (terms.length + 1) * terms.reduce((a, b) => a + Math.abs(b), 0) }
+}
 
 export const table: readonly Row[] = [
   ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+  ...poolRows,
 ]
-

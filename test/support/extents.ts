@@ -14,6 +14,12 @@ const rowwise = (...fields: readonly string[]): Reach => (w) => Object.fromEntri
 const perElement = (bytes: Words): Reach => (w) => Object.fromEntries(Object.entries(bytes).map(([f, size]) => [f, size * w('length')]))
 const perRow = (reach: Reach, ...fields: readonly string[]): Reach => (w) => ({ ...reach(w), ...Object.fromEntries(fields.map((f) => [f, 4 * w('rows')])) })
 const panels = (n: number): number => Math.ceil(n / PANEL)
+const IMAGE = ['samples', 'height', 'width', 'channels'], OUTPUT = ['samples', 'outHeight', 'outWidth', 'channels']
+/** Whole images, or whole outputs, by field. */
+function pooling(images: readonly string[], outputs: readonly string[]): Reach {
+  const of = (fields: readonly string[], sizes: readonly string[], w: (field: string) => number): Words => Object.fromEntries(fields.map((f) => [f, sizes.reduce((bytes, s) => bytes * w(s), 4)]))
+  return (w) => ({ ...of(images, IMAGE, w), ...of(outputs, OUTPUT, w) })
+}
 /** By the codes of element types: f32, f64, i32, u8. */
 const BYTES = [4, 8, 4, 1]
 
@@ -60,6 +66,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
   copy: perElement({ x: 1, y: 1 }),
   copy_rows: (w) => ({ x: strided([w('rows'), w('xRow')], [w('width') / 4, 4]), y: strided([w('rows'), w('yRow')], [w('width') / 4, 4]) }),
+  f32_max_pool: pooling(['x'], ['y']), f32_max_pool_grad: pooling(['x', 'dx'], ['dy']), f32_average_pool: pooling(['x'], ['y']), f32_average_pool_grad: pooling(['dx'], ['dy']),
 }
 
 /** The first call that would reach beyond one of its buffers at `n` samples, as a message; or ''. */

@@ -1,5 +1,6 @@
 // Every op by its name: what loading a model needs. Their gradients stand in ../vjps/.
 import type { Op } from '../op.js'
+import { averageOp } from './average.js'
 import { binaryOps } from './binary.js'
 import { conv2dInputOp, conv2dKernelOp, conv2dOp } from './conv.js'
 import { expandOp, reshapeOp } from './shapes.js'
@@ -9,6 +10,7 @@ import { sparseXentGradOp, sparseXentOp } from './loss.js'
 import { matmulOp } from './matmul.js'
 import { argMaxOp, sameIndexOp, totalOp } from './metric.js'
 import { byModeOp } from './mode.js'
+import { averagePool2dGradOp, averagePool2dOp, maxPool2dGradOp, maxPool2dOp } from './pool.js'
 import { readOp } from './read.js'
 import { meanOp, sumOp } from './reduce.js'
 import { selectOp } from './select.js'
@@ -18,5 +20,6 @@ import { unaryOps } from './unary.js'
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
   ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
-    logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
+    logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp,
+    maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp].map((op): [string, Op] => [op.name, op]),
 ])

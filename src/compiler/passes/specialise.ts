@@ -1,9 +1,57 @@
 // specialise: chooses what training or prediction computes. After it dropout and the like are ordinary ops with ordinary gradients.
-import { rewrite, type Value } from '../graph/value.js'
+import { EquigradError, message } from '../../core/errors.js'
+import { rewrite, topological, type Node, type Value } from '../graph/value.js'
+import { momentumOf } from '../ops/average.js'
+import { add } from '../ops/binary.js'
+import { affine } from '../ops/unary.js'
 
 export type Mode = 'train' | 'predict'
 
-/** Replaces every `byMode(train, predict)` by the one of `mode`. */
+const chosen = (ins: readonly Value[], mode: Mode): readonly Value[] => ins.slice(mode === 'train' ? 0 : 1).slice(0, 1)
+
+/** Replaces every `byMode(train, predict)` and `average(stat, moving)` by the one of `mode`. */
 export function specialise(outputs: readonly Value[], mode: Mode): readonly Value[] {
-  return rewrite(outputs, { node: (node, ins) => (node.op.name === 'byMode' ? ins.slice(mode === 'train' ? 0 : 1).slice(0, 1) : undefined) })
+  return rewrite(outputs, { node: (node, ins) => (node.op.name === 'byMode' || node.op.name === 'average' ? chosen(ins, mode) : undefined) })
+}
+
+/** A weight that follows a statistic: what is measured of a batch, and how slowly the weight moves. */
+export interface Average { readonly key: string; readonly stat: Value; readonly momentum: number }
+
+/** The key of the weight that an `average` moves. */
+export function averagedKey(node: Node, ins: readonly Value[] = node.ins): string {
+  const source = ins[1]?.source
+  if (source?.kind !== 'param' || source.key === null || source.spec.trainable) {
+    throw new EquigradError(message('average', 'a weight that is not trained as what a statistic moves', 'something else'))
+  }
+  return source.key
+}
+
+/**
+ * What training computes, as {@link specialise} chooses it, and the moving averages that it updates on the way to `outputs`, in their order. A
+ * weight that several statistics move (a layer that is used twice) takes their mean.
+ *
+ * @param frozen - keys of weights that do not move: what a frozen average gives is its weight, as in prediction
+ */
+export function specialiseTraining(outputs: readonly Value[], frozen: (key: string) => boolean = () => false): { readonly values: readonly Value[]; readonly averages: readonly Average[] } {
+  const open = rewrite(outputs, {
+    node(node, ins) {
+      if (node.op.name === 'byMode') return chosen(ins, 'train')
+      return node.op.name === 'average' && frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
+    },
+  })
+  const found = new Map<string, { stats: Value[]; momentum: number }>()
+  for (const node of topological(open)) {
+    const stat = node.ins[0]
+    if (node.op.name !== 'average' || stat === undefined) continue
+    const key = averagedKey(node), momentum = momentumOf(node.attrs), known = found.get(key)
+    if (known === undefined) found.set(key, { stats: [stat], momentum })
+    else if (known.momentum !== momentum) throw new EquigradError(message(`average: ${key}`, 'one momentum', `${known.momentum} and ${momentum}`))
+    else known.stats.push(stat)
+  }
+  const moved = [...found].map(([key, { stats, momentum }]) => ({ key, momentum, stat: stats.length === 1 ? stats[0] : affine(stats.reduce((a, b) => add(a, b)), 1 / stats.length, 0) }))
+  const settled = specialise([...open, ...moved.flatMap(({ stat }) => (stat === undefined ? [] : [stat]))], 'train')
+  return {
+    values: settled.slice(0, open.length),
+    averages: moved.flatMap(({ key, momentum }, i) => { const stat = settled[open.length + i]; return stat === undefined ? [] : [{ key, stat, momentum }] }),
+  }
 }

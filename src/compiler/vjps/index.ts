@@ -3,6 +3,7 @@
 import type { Vjp } from './vjp.js'
 import { conv2dInputVjp, conv2dKernelVjp, conv2dVjp } from './conv.js'
 import { binaryVjps, selectVjp, unaryVjps } from './elementwise.js'
+import { averagePool2dGradVjp, averagePool2dVjp, maxPool2dVjp } from './pool.js'
 import { dropoutVjp, logSoftmaxGradVjp, logSoftmaxVjp, matmulVjp, noGradient, softmaxGradVjp, softmaxVjp, sparseXentVjp } from './rows.js'
 import { concatVjp, expandVjp, meanVjp, reshapeVjp, sliceVjp, sumVjp } from './shapes.js'
 
@@ -12,5 +13,6 @@ export const vjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vj
   ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
   ['softmax', softmaxVjp], ['logSoftmax', logSoftmaxVjp], ['softmaxGrad', softmaxGradVjp], ['logSoftmaxGrad', logSoftmaxGradVjp],
   ['sparseXent', sparseXentVjp], ['concat', concatVjp], ['slice', sliceVjp], ['select', selectVjp], ['dropout', dropoutVjp],
+  ['maxPool2d', maxPool2dVjp], ['averagePool2d', averagePool2dVjp], ['averagePool2dGrad', averagePool2dGradVjp],
   ['read', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
 ])
