@@ -1,5 +1,5 @@
 // Kernels that fill, add to, and move whole blocks.
-import { ELEMENTS } from '../codes'
+import { ELEMENTS, ROWS } from '../codes'
 
 /** The value's bits are stored as they are. */
 export function f32_fill(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
@@ -52,4 +52,12 @@ export function copy(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd:
   const x = load<usize>(descriptor, 0), y = load<usize>(descriptor, 4)
   // the planner may have put y in the place of x
   if (x != y && first < end) memory.copy(y + first, x + first, end - first)
+}
+
+/** Rows that lie apart in x, in y, or in both: how a step of a sequence [n, T, …] comes out of it, and goes into one. */
+export function copy_rows(d: usize, scratch: usize, begin: i32, end: i32): void {
+  const width = <usize>load<i32>(d, 12), xRow = <usize>load<i32>(d, 16), yRow = <usize>load<i32>(d, 20)
+  const first = begin * ROWS, last = min(load<i32>(d, 8), end * ROWS)
+  let x = load<usize>(d, 0) + <usize>first * xRow, y = load<usize>(d, 4) + <usize>first * yRow
+  for (let r = first; r < last; r++, x += xRow, y += yRow) memory.copy(y, x, width)
 }

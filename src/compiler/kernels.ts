@@ -91,6 +91,8 @@ export const kernelTable = {
   f64_accumulate: fields('x y length'),
   /** y = x, any type, length in bytes (a multiple of 4). Tile: 4·ELEMENTS bytes. */
   copy: fields('x y length'),
+  /** y[r] = x[r], `width` bytes a row; rows lie xRow and yRow bytes apart. Tile: ROWS rows. */
+  copy_rows: fields('x y rows width xRow yRow'),
 
   // Optimizer kernels walk a table of pieces, one piece a tile. A piece: { w: address, offset: bytes into g and the states, length, segment },
   // 4 words. A segment: { rate scale f32, decay f32, l1 f32, l2 f32, first piece, end piece }, 6 words.

@@ -76,7 +76,7 @@ export function applyProgram({ segments, bytes }: Layout, optimizer: Optimizer, 
   for (const name of Object.keys(optimizer.scalars)) operands[name] = asm.named([1], 'f32', 'slot', name)
   for (const [name, value] of Object.entries(optimizer.constants)) operands[name] = { f32: value }
   update(asm, optimizer, operands, count)
-  return verify(planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, prologue: 0, inputs: {}, outputs: { ok, totals }, inplace: asm.inplace }))
+  return verify(planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, loops: [], prologue: 0, inputs: {}, outputs: { ok, totals }, inplace: asm.inplace }))
 }
 
 /** The optimizer's own kernel: its fields by name, from the optimizer's description. */

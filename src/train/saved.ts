@@ -88,7 +88,10 @@ const graphValue: Reader<GraphValue> = (v, where) => {
 const graphNode: Reader<GraphNode> = (v, where) => {
   const r = record(where, v)
   const attrs: Attrs = field(r, 'attrs', map(attr), where)
-  return { op: field(r, 'op', text, where), path: field(r, 'path', text, where), ins: field(r, 'ins', list(count), where), outs: field(r, 'outs', list(count), where), attrs }
+  return {
+    op: field(r, 'op', text, where), path: field(r, 'path', text, where), ins: field(r, 'ins', list(count), where), outs: field(r, 'outs', list(count), where), attrs,
+    ...(r['body'] === undefined ? {} : { body: field(r, 'body', graph, where) }),
+  }
 }
 
 const graph: Reader<Graph> = (v, where) => {

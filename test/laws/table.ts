@@ -4,10 +4,11 @@ import { randomKey, philox } from '../../src/core/random.js'
 import type { DType, Shape } from '../../src/core/shape.js'
 import { apply1, type Value } from '../../src/compiler/graph/value.js'
 import type { Attr, Attrs } from '../../src/compiler/type.js'
-import { add } from '../../src/compiler/ops/binary.js'
+import { add, mul } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
-import { elu, leakyRelu, relu, sigmoid, tanh } from '../../src/compiler/ops/unary.js'
+import { scan } from '../../src/compiler/ops/scan.js'
+import { elu, leakyRelu, relu, sigmoid, square, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
 import { count, reducedBy, repeated, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
 import { at } from '../support/bits.js'
@@ -405,7 +406,99 @@ const otherRows: readonly Row[] = [
   })),
 ]
 
+/** One output of a scan, of the steps or the last carry. */
+const result = (values: readonly Value[]): Value => {
+  const [y] = values
+  if (y === undefined) throw new RangeError('a scan gives something')
+  return y
+}
+
+/** h ← tanh(x·W + h·U + b) from h₀ over x [n, T, d], with y = h·h; T, d and units from the shapes. */
+function recurrent([h0 = { shape: [], data: [] }, x = h0, w = h0, u = h0, b = h0]: readonly Plain[], reverse: boolean): { readonly last: readonly number[]; readonly ys: readonly number[] } {
+  const [n = 0, steps = 0, d = 0] = x.shape, units = b.data.length
+  const ys = new Array<number>(n * steps * units).fill(0)
+  let h = [...h0.data]
+  for (let s = 0; s < steps; s++) {
+    const t = reverse ? steps - 1 - s : s, before = h
+    h = before.map((_, i) => {
+      const r = Math.floor(i / units), j = i % units
+      let z = at(b.data, j)
+      for (let k = 0; k < d; k++) z += at(x.data, (r * steps + t) * d + k) * at(w.data, k * units + j)
+      for (let k = 0; k < units; k++) z += at(before, r * units + k) * at(u.data, k * units + j)
+      return Math.tanh(z)
+    })
+    h.forEach((v, i) => { ys[(Math.floor(i / units) * steps + t) * units + i % units] = v * v })
+  }
+  return { last: h, ys }
+}
+
+const small = between(-0.6, 0.6)
+const RECURRENT: readonly (readonly [steps: number, d: number, units: number])[] = [[1, 1, 1], [2, 3, 2], [5, 2, 3], [7, 1, 9]]
+/** Each step rounds some ten times what is below 1, and hands on its error at most 9·0.6 times, damped by tanh. */
+const RECURRENT_UNITS = 500
+
+const scanRows: readonly Row[] = [
+  ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
+    op: 'scan', name: `scan, a recurrent cell, ${what}${reverse ? ', reverse' : ''}`, units: RECURRENT_UNITS, gradient: 'differences',
+    cases: RECURRENT.map(([steps, d, units]) => ({ operands: [f32(['n', units], small), f32(['n', steps, d], small), f32([d, units], small), f32([units, units], small), f32([units], small)], attrs: {} })),
+    build: (ins) => {
+      const [h0, x, w, u, b] = ins
+      if (h0 === undefined || x === undefined || w === undefined || u === undefined || b === undefined) throw new RangeError('five operands')
+      const { carries, ys } = scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(add(matmul(xt, w), matmul(h, u)), b))
+        return { carries: [next], ys: [square(next)] }
+      }, [h0], [x], { reverse })
+      return result(what === 'ys' ? ys : carries)
+    },
+    oracle: (ins) => recurrent(ins, reverse)[what].map((y) => ({ y, scale: 1 })),
+  }))),
+  {
+    // Without samples; carries that change places: (a, b) ← (b, a·x).
+    op: 'scan', name: 'scan, carries that change places', units: 20, gradient: 'differences',
+    cases: [1, 2, 5].map((steps) => ({ operands: [f32([3], small), f32([3], small), f32([steps, 3], small)], attrs: {} })),
+    build: ([a, b, x]) => {
+      if (a === undefined || b === undefined || x === undefined) throw new RangeError('three operands')
+      return result(scan(([p, q], [xt]) => {
+        if (p === undefined || q === undefined || xt === undefined) throw new RangeError('a step takes a, b and x')
+        return { carries: [q, mul(p, xt)], ys: [] }
+      }, [a, b], [x]).carries)
+    },
+    oracle: ([a = { shape: [], data: [] }, b = a, x = a]) => {
+      let [p, q] = [a.data, b.data]
+      for (let t = 0; t < (x.shape[0] ?? 0); t++) [p, q] = [q, p.map((v, i) => v * at(x.data, t * 3 + i))]
+      return p.map((y) => ({ y, scale: 1 }))
+    },
+  },
+  {
+    // A weight that is used twice in a step, once transposed, and one that no product takes.
+    op: 'scan', name: 'scan, a weight used twice', units: 100, gradient: 'differences',
+    cases: [1, 4].map((steps) => ({ operands: [f32(['n', 3], small), f32(['n', steps, 3], small), f32([3, 3], small), f32(['n', 3], small)], attrs: {} })),
+    build: ([h0, x, w, k]) => {
+      if (h0 === undefined || x === undefined || w === undefined || k === undefined) throw new RangeError('four operands')
+      return result(scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(matmul(matmul(mul(h, k), w), w, { transposeB: true }), xt))
+        return { carries: [next], ys: [next] }
+      }, [h0], [x]).ys)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, w = h0, k = h0]) => {
+      const [n = 0, steps = 0] = x.shape
+      const ys = new Array<number>(n * steps * 3).fill(0)
+      for (let r = 0; r < n; r++) {
+        let h = [0, 1, 2].map((i) => at(h0.data, r * 3 + i))
+        for (let t = 0; t < steps; t++) {
+          const z = [0, 1, 2].map((j) => h.reduce((s, v, i) => s + v * at(k.data, r * 3 + i) * at(w.data, i * 3 + j), 0))
+          h = [0, 1, 2].map((j) => Math.tanh(z.reduce((s, v, i) => s + v * at(w.data, j * 3 + i), 0) + at(x.data, (r * steps + t) * 3 + j)))
+          h.forEach((v, j) => { ys[(r * steps + t) * 3 + j] = v })
+        }
+      }
+      return ys.map((y) => ({ y, scale: 1 }))
+    },
+  },
+]
+
 export const table: readonly Row[] = [
-  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows, ...scanRows,
 ]
 

@@ -1,6 +1,7 @@
 // How far kernels reach from each of their addresses, from the sizes in their descriptors: an account of its own, beside the kernels, that
 // programs are held to. Kernels that walk an optimizer's table are not here: their reach stands in the table.
 import { kernelTable, PANEL, type KernelName } from '../../src/compiler/kernels.js'
+import { stepsOf } from '../../src/compiler/passes/verify.js'
 import { sizeAt, type Program } from '../../src/compiler/program.js'
 
 type Words = Readonly<Record<string, number>>
@@ -38,10 +39,12 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_dropout: (w) => ({ ...rowwise('x', 'y')(w), index: 4 * w('rows'), step: 4, key: 8 }),
   f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
   copy: perElement({ x: 1, y: 1 }),
+  copy_rows: (w) => ({ x: w('rows') === 0 ? 0 : (w('rows') - 1) * w('xRow') + w('width'), y: w('rows') === 0 ? 0 : (w('rows') - 1) * w('yRow') + w('width') }),
 }
 
 /** The first call that would reach beyond one of its buffers at `n` samples, as a message; or ''. */
 export function reachError(p: Program, n: number): string {
+  const steps = stepsOf(p)
   for (const [at, { kernel, words, tiles }] of p.calls.entries()) {
     const reach = reaches[kernel]
     if (reach === undefined || sizeAt(tiles, n) === 0) continue
@@ -54,7 +57,7 @@ export function reachError(p: Program, n: number): string {
     for (const [field, span] of Object.entries(bytes)) {
       const word = words[names.indexOf(field)]
       if (typeof word !== 'object' || !('buffer' in word)) continue
-      const has = sizeAt(p.buffers[word.buffer]?.bytes ?? 0, n) - word.offset
+      const has = sizeAt(p.buffers[word.buffer]?.bytes ?? 0, n) - Math.max(word.offset, word.offset + (word.perStep ?? 0) * ((steps[at] ?? 1) - 1))
       if (!(span <= has)) return `call ${at} (${kernel}) at n = ${n}: ${field} reaches ${span} bytes of ${has}`
     }
   }
