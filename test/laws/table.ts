@@ -7,6 +7,7 @@ import type { Attr, Attrs } from '../../src/compiler/type.js'
 import { add, mul } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
+import { split } from '../../src/compiler/ops/columns.js'
 import { scan } from '../../src/compiler/ops/scan.js'
 import { elu, leakyRelu, relu, sigmoid, square, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
@@ -437,6 +438,32 @@ const RECURRENT: readonly (readonly [steps: number, d: number, units: number])[]
 /** Each step rounds some ten times what is below 1, and hands on its error at most 9·0.6 times, damped by tanh. */
 const RECURRENT_UNITS = 500
 
+const COLUMN_CASES: readonly (readonly [Shape, readonly number[]])[] = [[['n', 1], [1]], [['n', 7], [3, 1, 3]], [['n', 3, 10], [8, 2]], [[12], [4, 4, 4]], [[9, 530], [17, 513]]]
+
+/** Parts come out in order: each row of part k is a row of x from the parts before on. */
+const columnRows: readonly Row[] = [
+  ...[0, 1].map((k): Row => ({
+    op: 'split', name: `split, part ${k}`, units: 0, gradient: 'differences',
+    cases: COLUMN_CASES.filter(([, sizes]) => sizes.length > k).map(([shape, sizes]) => ({ operands: [f32(shape, any)], attrs: { sizes } })),
+    build: ([x], { sizes }) => {
+      if (x === undefined) throw new RangeError('one operand')
+      return result(split(x, numbers(sizes)).slice(k))
+    },
+    oracle: (ins, { sizes }) => {
+      const all = numbers(sizes), from = all.slice(0, k).reduce((a, b) => a + b, 0)
+      return rowsOf(operandAt(ins, 0)).flatMap((row) => row.slice(from, from + at(all, k)).map((y) => ({ y, scale: 0 })))
+    },
+  })),
+  {
+    op: 'concat', name: 'concat', units: 0, gradient: 'differences', build: build('concat'),
+    cases: COLUMN_CASES.map(([shape, sizes]) => ({ operands: sizes.map((s) => f32([...shape.slice(0, -1), s], any)), attrs: {} })),
+    oracle: (ins) => {
+      const parts = ins.map((x) => [...rowsOf(x)])
+      return (parts[0] ?? []).flatMap((_, r) => parts.flatMap((rows) => (rows[r] ?? []).map((y) => ({ y, scale: 0 }))))
+    },
+  },
+]
+
 const scanRows: readonly Row[] = [
   ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
     op: 'scan', name: `scan, a recurrent cell, ${what}${reverse ? ', reverse' : ''}`, units: RECURRENT_UNITS, gradient: 'differences',
@@ -499,6 +526,6 @@ const scanRows: readonly Row[] = [
 ]
 
 export const table: readonly Row[] = [
-  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows, ...scanRows,
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows, ...columnRows, ...scanRows,
 ]
 

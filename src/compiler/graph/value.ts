@@ -8,6 +8,8 @@ import type { Attrs, Type } from '../type.js'
 /** How a parameter gets its first values: plain data. `constant` fills; the others draw from the parameter's own stream. */
 export type Init =
   | { readonly kind: 'constant'; readonly value: number }
+  /** equal stretches, each filled with one of these */
+  | { readonly kind: 'blocks'; readonly values: readonly number[] }
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
   | { readonly kind: 'normal' | 'truncatedNormal'; readonly mean: number; readonly deviation: number }
 

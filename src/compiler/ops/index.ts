@@ -1,6 +1,7 @@
 // Every op by its name: what loading a model needs. Their gradients stand in ../vjps/.
 import type { Op } from '../op.js'
 import { binaryOps } from './binary.js'
+import { concatOp, splitOp } from './columns.js'
 import { expandOp, reshapeOp } from './shapes.js'
 import { dropoutOp } from './dropout.js'
 import { sparseXentGradOp, sparseXentOp } from './loss.js'
@@ -17,5 +18,5 @@ import { unaryOps } from './unary.js'
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
   ...[matmulOp, expandOp, reshapeOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp, logSoftmaxGradOp, sparseXentOp, sparseXentGradOp,
-    scanOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
+    splitOp, concatOp, scanOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
 ])

@@ -4,12 +4,12 @@ import type { Vjp } from './vjp.js'
 import { binaryVjps, selectVjp, unaryVjps } from './elementwise.js'
 import { dropoutVjp, logSoftmaxGradVjp, logSoftmaxVjp, matmulVjp, noGradient, softmaxGradVjp, softmaxVjp, sparseXentVjp } from './rows.js'
 import { scanVjp } from './scan.js'
-import { expandVjp, meanVjp, reshapeVjp, sumVjp } from './shapes.js'
+import { concatVjp, expandVjp, meanVjp, reshapeVjp, splitVjp, sumVjp } from './shapes.js'
 
 export const vjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vjp>([
   ...unaryVjps, ...binaryVjps,
   ['matmul', matmulVjp], ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
   ['softmax', softmaxVjp], ['logSoftmax', logSoftmaxVjp], ['softmaxGrad', softmaxGradVjp], ['logSoftmaxGrad', logSoftmaxGradVjp],
-  ['sparseXent', sparseXentVjp], ['select', selectVjp], ['dropout', dropoutVjp], ['scan', scanVjp],
+  ['sparseXent', sparseXentVjp], ['select', selectVjp], ['dropout', dropoutVjp], ['scan', scanVjp], ['split', splitVjp], ['concat', concatVjp],
   ['read', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
 ])

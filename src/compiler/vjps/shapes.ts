@@ -3,6 +3,7 @@ import { elements, type Shape } from '../../core/shape.js'
 import { constant, type Value } from '../graph/value.js'
 import type { Vjp } from './vjp.js'
 import { div } from '../ops/binary.js'
+import { concat, split } from '../ops/columns.js'
 import { axesOf, sum } from '../ops/reduce.js'
 import { expand, reshape, sumTo } from '../ops/shapes.js'
 
@@ -36,3 +37,8 @@ export const meanVjp: Vjp = (node, [dy]) => {
   const count = reduced.includes('n') ? sum(expand(constant([], 'f32', [1]), reduced)) : constant([], 'f32', [elements(reduced)])
   return [spread(x, div(dy, count), axes)]
 }
+
+export const splitVjp: Vjp = (node, dys) => [concat(...node.outs.map((y, i) => dys[i] ?? expand(constant([], 'f32', [0]), y.shape)))]
+
+export const concatVjp: Vjp = (node, [dy]) =>
+  (dy === null || dy === undefined ? node.ins.map(() => null) : split(dy, node.ins.map(({ shape }) => Number(shape[shape.length - 1]))))
