@@ -106,7 +106,7 @@ export interface GatedOptions extends SimpleRNNOptions {
   readonly recurrentActivation?: Activation
 }
 export interface LstmOptions extends GatedOptions {
-  /** does the forget gate's bias begin at 1? (default true; Jozefowicz, Zaremba, Sutskever, 2015) */
+  /** does the forget gate's bias begin at 1, unless `biasInitializer` says otherwise? (default true; Jozefowicz, Zaremba, Sutskever, 2015) */
   readonly unitForgetBias?: boolean
 }
 export interface GruOptions extends GatedOptions {
