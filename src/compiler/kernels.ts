@@ -91,6 +91,8 @@ export const kernelTable = {
   f64_accumulate: fields('x y length'),
   /** y = x, any type, length in bytes (a multiple of 4). Tile: 4·ELEMENTS bytes. */
   copy: fields('x y length'),
+  /** y[r, t, :] = t < lengths[r] ? 1 : 0, bytes; lengths: i32. Tile: ROWS rows. */
+  length_mask: fields('lengths y rows steps width'),
   /** y[r] = x[r], `width` bytes a row; rows lie xRow and yRow bytes apart. Tile: ROWS rows. */
   copy_rows: fields('x y rows width xRow yRow'),
 

@@ -465,6 +465,68 @@ const columnRows: readonly Row[] = [
 ]
 
 const scanRows: readonly Row[] = [
+  {
+    op: 'lengthMask', name: 'lengthMask', units: 0, gradient: 'none', build: build('lengthMask'),
+    cases: ([[1, 1], [5, 3], [4, 17]] as const).map(([steps, width]) => ({ operands: [i32(['n'], (next) => Math.floor(next() * (steps + 3)) - 1)], attrs: { steps, width } })),
+    oracle: ([lengths = { shape: [], data: [] }], { steps, width }) =>
+      lengths.data.flatMap((l) => Array.from({ length: Number(steps) * Number(width) }, (_, i) => ({ y: Math.floor(i / Number(width)) < l ? 1 : 0, scale: 0 }))),
+  },
+  ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
+    // h ← tanh(h·u + x) for the steps below a sample's length; above, h stays and y is +0.
+    op: 'scan', name: `scan, lengths, ${what}${reverse ? ', reverse' : ''}`, units: 100, gradient: 'differences',
+    cases: [1, 2, 6].map((steps) => ({ operands: [f32(['n', 3], small), f32(['n', steps, 3], small), f32([3, 3], small), i32(['n'], (next) => Math.floor(next() * (steps + 2)))], attrs: {} })),
+    build: ([h0, x, u, lengths]) => {
+      if (h0 === undefined || x === undefined || u === undefined || lengths === undefined) throw new RangeError('four operands')
+      const { carries, ys } = scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(matmul(h, u), xt))
+        return { carries: [next], ys: [square(next)] }
+      }, [h0], [x], { reverse, lengths })
+      return result(what === 'ys' ? ys : carries)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, u = h0, lengths = h0]) => {
+      const [n = 0, steps = 0] = x.shape
+      const ys = new Array<number>(n * steps * 3).fill(0), last: number[] = []
+      for (let r = 0; r < n; r++) {
+        let h = [0, 1, 2].map((i) => at(h0.data, r * 3 + i))
+        for (let s = 0; s < steps; s++) {
+          const t = reverse ? steps - 1 - s : s
+          if (t >= at(lengths.data, r)) continue
+          h = [0, 1, 2].map((j) => Math.tanh(h.reduce((z, v, i) => z + v * at(u.data, i * 3 + j), at(x.data, (r * steps + t) * 3 + j))))
+          h.forEach((v, j) => { ys[(r * steps + t) * 3 + j] = v * v })
+        }
+        last.push(...h)
+      }
+      return (what === 'ys' ? ys : last).map((y) => ({ y, scale: 1 }))
+    },
+  }))),
+  {
+    op: 'scan', name: 'scan, within a scan', units: 200, gradient: 'differences',
+    cases: ([[1, 1], [3, 2], [2, 4]] as const).map(([steps, inner]) => ({ operands: [f32(['n'], small), f32(['n', steps, inner], small), f32([1], small)], attrs: {} })),
+    build: ([h0, x, w]) => {
+      if (h0 === undefined || x === undefined || w === undefined) throw new RangeError('three operands')
+      return result(scan((h, [xt]) => {
+        if (xt === undefined) throw new RangeError('a step takes x')
+        const { carries } = scan(([a], [xs]) => {
+          if (a === undefined || xs === undefined) throw new RangeError('a step takes a and x')
+          return { carries: [tanh(add(a, mul(xs, w)))], ys: [] }
+        }, h, [xt])
+        return { carries, ys: carries.map(square) }
+      }, [h0], [x]).ys)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, w = h0]) => {
+      const [n = 0, steps = 0, inner = 0] = x.shape
+      const ys: number[] = []
+      for (let r = 0; r < n; r++) {
+        let h = at(h0.data, r)
+        for (let t = 0; t < steps; t++) {
+          for (let s = 0; s < inner; s++) h = Math.tanh(h + at(x.data, (r * steps + t) * inner + s) * at(w.data, 0))
+          ys.push(h * h)
+        }
+      }
+      return ys.map((y) => ({ y, scale: 1 }))
+    },
+  },
   ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
     op: 'scan', name: `scan, a recurrent cell, ${what}${reverse ? ', reverse' : ''}`, units: RECURRENT_UNITS, gradient: 'differences',
     cases: RECURRENT.map(([steps, d, units]) => ({ operands: [f32(['n', units], small), f32(['n', steps, d], small), f32([d, units], small), f32([units, units], small), f32([units], small)], attrs: {} })),

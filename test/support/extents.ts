@@ -39,6 +39,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_dropout: (w) => ({ ...rowwise('x', 'y')(w), index: 4 * w('rows'), step: 4, key: 8 }),
   f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
   copy: perElement({ x: 1, y: 1 }),
+  length_mask: (w) => ({ lengths: 4 * w('rows'), y: w('rows') * w('steps') * w('width') }),
   copy_rows: (w) => ({ x: w('rows') === 0 ? 0 : (w('rows') - 1) * w('xRow') + w('width'), y: w('rows') === 0 ? 0 : (w('rows') - 1) * w('yRow') + w('width') }),
 }
 

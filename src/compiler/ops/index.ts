@@ -10,7 +10,7 @@ import { argMaxOp, sameIndexOp, totalOp } from './metric.js'
 import { byModeOp } from './mode.js'
 import { readOp } from './read.js'
 import { meanOp, sumOp } from './reduce.js'
-import { scanOp } from './scan.js'
+import { lengthMaskOp, scanOp } from './scan.js'
 import { selectOp } from './select.js'
 import { logSoftmaxGradOp, logSoftmaxOp, softmaxGradOp, softmaxOp } from './softmax.js'
 import { unaryOps } from './unary.js'
@@ -18,5 +18,5 @@ import { unaryOps } from './unary.js'
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
   ...[matmulOp, expandOp, reshapeOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp, logSoftmaxGradOp, sparseXentOp, sparseXentGradOp,
-    splitOp, concatOp, scanOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
+    splitOp, concatOp, scanOp, lengthMaskOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp].map((op): [string, Op] => [op.name, op]),
 ])

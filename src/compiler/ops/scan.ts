@@ -6,11 +6,14 @@
 // kernel, whose addresses advance.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { dtypeBytes, elements, formatShape, isBatched, sameShape, type Shape } from '../../core/shape.js'
-import { apply, inScope, rewrite, topological, Value, type Node } from '../graph/value.js'
+import { apply, apply1, constant, inScope, rewrite, topological, Value, type Node } from '../graph/value.js'
 import { ELEMENTS, ROWS } from '../kernels.js'
 import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
 import type { Attrs, Type } from '../type.js'
+import { select } from './select.js'
+import { reshape } from './shapes.js'
+import { operand } from './types.js'
 
 /** How many of a scan's operands are carries and sequences (the others are consts), its steps, and whether it begins at the last. */
 export interface ScanAttrs { readonly carries: number; readonly xs: number; readonly steps: number; readonly reverse: boolean }
@@ -102,14 +105,15 @@ export interface ScanParts {
   readonly reverse: boolean
 }
 
-/** Applies scan; operands that no step uses are left out. */
+/** Applies scan; operands that no step uses are left out, and what is asked for twice is stacked once. */
 export function applyScan({ carries, xs, consts, ys, steps, reverse }: ScanParts): { readonly carries: readonly Value[]; readonly ys: readonly Value[] } {
-  const outs = [...carries.map(({ next }) => next), ...ys]
+  const distinct = [...new Set(ys)]
+  const outs = [...carries.map(({ next }) => next), ...distinct]
   const used = new Set([...outs, ...topological(outs).flatMap((node) => node.ins)])
   const [x, k] = [xs.filter((o) => used.has(o.in)), consts.filter((o) => used.has(o.in))]
   const operands = [...carries, ...x, ...k]
   const made = apply(scanOp, operands.map((o) => o.from), { carries: carries.length, xs: x.length, steps, reverse }, { ins: operands.map((o) => o.in), outs })
-  return { carries: made.slice(0, carries.length), ys: made.slice(carries.length) }
+  return { carries: made.slice(0, carries.length), ys: ys.flatMap((y) => made[carries.length + distinct.indexOf(y)] ?? []) }
 }
 
 /** A scan with other operands and another body: those that it no longer uses are left out. */
@@ -124,9 +128,35 @@ export function rebuildScan(node: Node, ins: readonly Value[], outs: readonly Va
   return [...made.carries, ...made.ys]
 }
 
+/** u8 [n, T, …shape]: 1 at the steps below a sample's length, else 0. */
+export const lengthMaskOp: Op = {
+  name: 'lengthMask',
+  infer(ins, attrs) {
+    const lengths = operand('lengthMask', ins, 0, 'i32')
+    const [steps, width] = [Number(attrs['steps']), Number(attrs['width'])]
+    if (lengths.shape.length !== 1 || !(Number.isInteger(steps) && steps > 0 && Number.isInteger(width) && width > 0)) throw new ShapeError(`lengthMask: expected one length a sample, steps and a width, got ${formatShape(lengths.shape)}`)
+    return [{ shape: [...lengths.shape, steps, width], dtype: 'u8' }]
+  },
+  lower(ctx) {
+    const rows = sizeOf(ctx.in(0).shape)
+    ctx.call('length_mask', { lengths: ctx.in(0), y: ctx.out(0), rows, steps: Number(ctx.attrs['steps']), width: Number(ctx.attrs['width']) }, { tiles: tilesOf(rows, ROWS), writes: ['y'] })
+  },
+}
+
+/** The mask of sequences of different lengths: i32 [n] → u8 [n, steps, width]. A length beyond the steps means all of them. */
+export const lengthMask = (lengths: Value, steps: number, width: number): Value => apply1(lengthMaskOp, [lengths], { steps, width })
+
 /** What a step gives: its carries for the next one, and its slices of the outputs. */
 export interface StepResult { readonly carries: readonly Value[]; readonly ys: readonly Value[] }
 export type Step = (carries: readonly Value[], xs: readonly Value[]) => StepResult
+
+export interface ScanOptions {
+  /** how many steps (default: from xs) */
+  readonly steps?: number
+  readonly reverse?: boolean
+  /** i32 [n]: at the steps from its length on, a sample's carries pass through and its ys are +0; a length beyond the steps means all */
+  readonly lengths?: Value
+}
 
 /**
  * Applies `step` at each step of some sequences, in ascending order (descending if `reverse`; ys stand where their xs do).
@@ -139,7 +169,7 @@ export type Step = (carries: readonly Value[], xs: readonly Value[]) => StepResu
  * @returns the carries after the last step, and ys as [n, T, …] or [T, …]
  * @throws ShapeError when a step changes the shape of a carry, when lengths differ or none is known
  */
-export function scan(step: Step, initial: readonly Value[], xs: readonly Value[], options: { readonly steps?: number; readonly reverse?: boolean } = {}): StepResult {
+export function scan(step: Step, initial: readonly Value[], xs: readonly Value[], options: ScanOptions = {}): StepResult {
   const first = xs[0]
   const steps = options.steps ?? (first === undefined ? undefined : first.shape[isBatched(first.shape) ? 1 : 0])
   if (typeof steps !== 'number' || !Number.isInteger(steps) || steps < 1) throw new ShapeError(message('scan', 'a sequence [n, steps, …] of at least one step', first === undefined ? 'none' : String(first)))
@@ -148,11 +178,30 @@ export function scan(step: Step, initial: readonly Value[], xs: readonly Value[]
   const given: unknown = step(carries.map((c) => c.in), slices.map((x) => x.in))
   const result = checkStep(given)
   if (result.carries.length !== carries.length) throw new ShapeError(message('scan', `a step that gives ${carries.length} carries`, String(result.carries.length)))
-  const { outs, consts } = closed([...result.carries, ...result.ys], new Set([...carries, ...slices].map((o) => o.in)))
+  const { masks, carries: next, ys } = sitOut(result, carries.map((c) => c.in), options.lengths, steps)
+  slices.push(...masks)
+  const { outs, consts } = closed([...next, ...ys], new Set([...carries, ...slices].map((o) => o.in)))
   return applyScan({
     carries: carries.flatMap((c, i) => { const next = outs[i]; return next === undefined ? [] : [{ ...c, next }] }),
     xs: slices, consts, ys: outs.slice(carries.length), steps, reverse: options.reverse === true,
   })
+}
+
+/** A step whose samples sit out beyond their lengths, and the masks that it takes: one for each width. */
+function sitOut({ carries, ys }: StepResult, before: readonly Value[], lengths: Value | undefined, steps: number): StepResult & { readonly masks: readonly { readonly from: Value; readonly in: Value }[] } {
+  if (lengths === undefined) return { carries, ys, masks: [] }
+  const masks = new Map<number, { readonly from: Value; readonly in: Value }>()
+  const chosen = (a: Value, b: Value | undefined): Value => {
+    if (!isBatched(a.shape) || a.dtype !== 'f32') throw new ShapeError(message('scan: lengths', 'carries and outputs [n, …] of f32', String(a)))
+    // A carry of another shape is refused where the scan is applied.
+    if (b !== undefined && !sameShape(a.shape, b.shape)) return a
+    const width = elements(a.shape)
+    const known = masks.get(width) ?? { from: lengthMask(lengths, steps, width), in: bodyInput(`mask${masks.size}`, { shape: ['n', width], dtype: 'u8' }) }
+    masks.set(width, known)
+    return select(reshape(known.in, a.shape), a, b ?? constant([], 'f32', [0]))
+  }
+  const next = carries.map((v, i) => chosen(v, before[i]))
+  return { carries: next, ys: ys.map((v) => chosen(v, undefined)), masks: [...masks.values()] }
 }
 
 function checkStep(given: unknown): StepResult {

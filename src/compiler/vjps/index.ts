@@ -11,5 +11,5 @@ export const vjps: ReadonlyMap<string, Vjp> = /* @__PURE__ */ new Map<string, Vj
   ['matmul', matmulVjp], ['expand', expandVjp], ['reshape', reshapeVjp], ['sum', sumVjp], ['mean', meanVjp],
   ['softmax', softmaxVjp], ['logSoftmax', logSoftmaxVjp], ['softmaxGrad', softmaxGradVjp], ['logSoftmaxGrad', logSoftmaxGradVjp],
   ['sparseXent', sparseXentVjp], ['select', selectVjp], ['dropout', dropoutVjp], ['scan', scanVjp], ['split', splitVjp], ['concat', concatVjp],
-  ['read', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
+  ['read', noGradient], ['lengthMask', noGradient], ['argMax', noGradient], ['sameIndex', noGradient],
 ])
