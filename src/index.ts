@@ -30,6 +30,7 @@ export { conv2d, depthwiseConv2d, type Conv2dOptions, type DepthwiseConv2dOption
 export { batchNormalization, type BatchNormalizationOptions } from './nn/layers/norm.js'
 export { averagePool2d, globalAveragePool2d, maxPool2d, type Pool2dOptions } from './nn/layers/pool.js'
 export { activation, dropout } from './nn/layers/simple.js'
+export { gru, lstm, rnn, simpleRNN, type Cell, type GruOptions, type LstmOptions, type RnnOptions, type SimpleRNNOptions } from './nn/layers/recurrent.js'
 export { flatten, reshape } from './nn/layers/shapes.js'
 export { elu, leakyRelu, type Activation } from './nn/activations.js'
 export { constantInitializer, normal, truncatedNormal, uniform, type Initializer } from './nn/initializers.js'

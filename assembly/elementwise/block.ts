@@ -54,14 +54,22 @@ export function copy(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd:
   if (x != y && first < end) memory.copy(y + first, x + first, end - first)
 }
 
-export function copy_rows(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
-  const xRow = load<i32>(descriptor, 16), yRow = load<i32>(descriptor, 20), width = <usize>load<i32>(descriptor, 12)
-  const end = min(load<i32>(descriptor, 8), tileEnd * ROWS)
-  let r = tileBegin * ROWS
-  let x = load<usize>(descriptor, 0) + r * xRow, y = load<usize>(descriptor, 4) + r * yRow
-  for (; r < end; r++) {
-    memory.copy(y, x, width)
-    x += xRow
-    y += yRow
+/** Bytes of 1 at the steps below a sample's length, of 0 from there on. */
+export function length_mask(d: usize, scratch: usize, begin: i32, end: i32): void {
+  const steps = load<i32>(d, 12), width = load<i32>(d, 16)
+  const last = min(load<i32>(d, 8), end * ROWS)
+  for (let r = begin * ROWS; r < last; r++) {
+    const row = load<usize>(d, 4) + <usize>r * steps * width
+    const ones = <usize>max(0, min(steps, load<i32>(load<usize>(d, 0) + (<usize>r << 2)))) * width
+    memory.fill(row, 1, ones)
+    memory.fill(row + ones, 0, <usize>steps * width - ones)
   }
+}
+
+/** Rows that lie apart in x, in y, or in both: how a step of a sequence [n, T, …] comes out of it, and goes into one. */
+export function copy_rows(d: usize, scratch: usize, begin: i32, end: i32): void {
+  const width = <usize>load<i32>(d, 12), xRow = <usize>load<i32>(d, 16), yRow = <usize>load<i32>(d, 20)
+  const first = begin * ROWS, last = min(load<i32>(d, 8), end * ROWS)
+  let x = load<usize>(d, 0) + <usize>first * xRow, y = load<usize>(d, 4) + <usize>first * yRow
+  for (let r = first; r < last; r++, x += xRow, y += yRow) memory.copy(y, x, width)
 }

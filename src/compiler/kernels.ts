@@ -138,7 +138,9 @@ export const kernelTable = {
   f64_accumulate: fields('x y length'),
   /** y = x, any type, length in bytes (a multiple of 4). Tile: 4·ELEMENTS bytes. */
   copy: fields('x y length'),
-  /** Row r of y is row r of x: width bytes, rows xRow and yRow bytes apart. x and y do not overlap. Tile: ROWS rows. */
+  /** y[r, t, :] = t < lengths[r] ? 1 : 0, bytes; lengths: i32. Tile: ROWS rows. */
+  length_mask: fields('lengths y rows steps width'),
+  /** y[r] = x[r], `width` bytes a row; rows lie xRow and yRow bytes apart. Tile: ROWS rows. */
   copy_rows: fields('x y rows width xRow yRow'),
 
   // Optimizer kernels walk a table of pieces, one piece a tile. A piece: { w: address, offset: bytes into g and the states, length, segment },

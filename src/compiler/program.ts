@@ -11,8 +11,8 @@ export type Size = number | Affine
 export type Word =
   | Size
   | { readonly f32: number }
-  /** address of a byte of a buffer */
-  | { readonly buffer: number; readonly offset: number }
+  /** address of a byte of a buffer; within a loop it may advance by so many bytes each step */
+  | { readonly buffer: number; readonly offset: number; readonly perStep?: number }
 
 /**
  * Where a buffer lives. param: the store's weights, by key. grad, sum: what a shard writes. state: the optimizer's, by name. constant: data of
@@ -51,6 +51,9 @@ export interface Call {
   readonly path: string
 }
 
+/** Calls [from, to) run `steps` times; words that say `perStep` advance. Loops nest or lie apart; outer ones stand before inner ones. */
+export interface Loop { readonly from: number; readonly to: number; readonly steps: number }
+
 export interface MemoryReport {
   /** bytes of the arena as planned, at capacity */
   readonly peak: number
@@ -64,6 +67,7 @@ export interface Program {
   readonly capacity: number
   readonly buffers: readonly Buffer[]
   readonly calls: readonly Call[]
+  readonly loops: readonly Loop[]
   /** the first calls, which depend on weights and constants alone, and run again only when the weights have changed */
   readonly prologue: number
   readonly inputs: Readonly<Record<string, View>>
@@ -108,6 +112,14 @@ export interface LowerContext {
   /** a named word, or several, that the host sets before a run */
   slot(name: string, words: number): View
   call<K extends KernelName>(kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void
+  /**
+   * Calls that run `steps` times. Those among them that compute the same at every step run once, before.
+   *
+   * @param carried - buffers that bring something from one step to the next
+   */
+  loop(steps: number, carried: readonly View[], emit: () => void): void
+  /** Emits the calls of this scan's body, given its operands; gives its outputs. */
+  body(ins: readonly View[]): readonly View[]
 }
 
 export const isView = (o: Operand): o is View => typeof o === 'object' && 'buffer' in o && 'shape' in o

@@ -4,7 +4,7 @@ import { checkNumber, checkOptions, checkWord } from '../core/options.js'
 import { describe } from '../core/errors.js'
 import type { Store } from '../runtime/store.js'
 import { commonHome, declarationOf, declare, type Declaration, type Home } from './home.js'
-import { rewrite, topological, Value, type Scope } from '../compiler/graph/value.js'
+import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
 import type { DType } from '../core/shape.js'
 
@@ -50,7 +50,7 @@ class DefinitionNaming implements Naming {
     this.#prefix = model === '' ? '' : `${model}/`
     const counts = new Map<string, number>()
     const taken = new Set<string>()
-    for (const node of topological(outputs)) {
+    for (const node of everyNode(outputs)) {
       for (const scope of outermostFirst(node.scope)) {
         if (this.#names.has(scope)) continue
         const count = (counts.get(scope.kind) ?? 0) + 1

@@ -32,6 +32,8 @@ export class Executor {
   readonly #tiles: Int32Array
   /** words that hold addresses, and words and tile counts that depend on n */
   readonly #addressWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
+  /** addresses that advance, by the loop around them */
+  readonly #stepWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number; readonly perStep: number }[][]
   readonly #affineWords: { readonly at: number; readonly size: Affine }[] = []
   readonly #affineTiles: { readonly call: number; readonly size: Affine }[] = []
   readonly #slots = new Map<string, number>()
@@ -64,18 +66,20 @@ export class Executor {
     this.#kernels = program.calls.map((call) => store.kernels[call.kernel])
     this.#descriptors = Int32Array.from(descriptors, (at) => this.#block.address + at)
     this.#tiles = Int32Array.from(program.calls, (call) => sizeAt(call.tiles, program.capacity))
+    this.#stepWords = program.loops.map(() => [])
     this.#writeWords()
   }
 
   /** Constants, tables and descriptors: all words that never change, and lists of those that do. */
   #writeWords(): void {
     const view = this.#store.view
-    const word = (at: number, w: Word): void => {
+    const word = (at: number, w: Word, loop = -1): void => {
       if (typeof w === 'number') view.setUint32(at, w, true)
       else if ('f32' in w) view.setFloat32(at, w.f32, true)
       else if ('buffer' in w) {
         const buffer = this.program.buffers[w.buffer]
         if (buffer !== undefined) this.#addressWords.push({ at, buffer, offset: w.offset })
+        if (buffer !== undefined && w.perStep !== undefined) this.#stepWords[loop]?.push({ at, buffer, offset: w.offset, perStep: w.perStep })
       } else this.#affineWords.push({ at, size: w })
     }
     for (const b of this.program.buffers) {
@@ -97,7 +101,8 @@ export class Executor {
       }
     }
     this.program.calls.forEach((call, c) => {
-      call.words.forEach((w, i) => word((this.#descriptors[c] ?? 0) + i * 4, w))
+      const loop = this.program.loops.findLastIndex(({ from, to }) => from <= c && c < to)
+      call.words.forEach((w, i) => word((this.#descriptors[c] ?? 0) + i * 4, w, loop))
       if (typeof call.tiles !== 'number') this.#affineTiles.push({ call: c, size: call.tiles })
     })
   }
@@ -162,8 +167,31 @@ export class Executor {
     this.prepare()
     const first = this.#version === this.#store.version ? this.program.prologue : 0
     const { scratch } = this.#store
-    for (let i = first; i < this.#kernels.length; i++) this.runTiles(i, 0, this.#tiles[i] ?? 0, scratch)
+    this.inOrder(first, (i) => { this.runTiles(i, 0, this.#tiles[i] ?? 0, scratch) })
     this.#version = this.#store.version
+  }
+
+  /** Goes through the calls from `first` on in the order of a run: those of a loop once for each step, their addresses at that step. */
+  inOrder(first: number, visit: (call: number) => void): void { this.#range(first, this.#kernels.length, 0, visit) }
+
+  #range(from: number, to: number, first: number, visit: (call: number) => void): void {
+    const { loops } = this.program
+    let next = first
+    for (let i = from; i < to;) {
+      while ((loops[next]?.from ?? to) < i) next++
+      const loop = loops[next]
+      if (loop?.from !== i) visit(i++)
+      else {
+        const index = next
+        for (let step = 0; step < loop.steps; step++) {
+          const view = this.#store.view
+          for (const { at, buffer, offset, perStep } of this.#stepWords[index] ?? []) view.setUint32(at, this.#address(buffer) + offset + step * perStep, true)
+          this.#range(loop.from, loop.to, index + 1, visit)
+        }
+        i = loop.to
+        next++
+      }
+    }
   }
 
   /** Runs tiles [begin, end) of one call: how lanes, and the tests of tiles, divide a run. Call `prepare` and `bind` first. */

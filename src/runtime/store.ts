@@ -165,6 +165,11 @@ export class Store {
   initialize(address: number, length: number, init: Init, key: readonly [number, number]): void {
     const tiles = Math.ceil(length / ELEMENTS)
     if (init.kind === 'constant') { this.run('f32_fill', { y: address, length, value: { f32: init.value } }, tiles); return }
+    if (init.kind === 'blocks') {
+      const part = length / init.values.length
+      init.values.forEach((value, i) => { this.initialize(address + i * part * 4, part, { kind: 'constant', value }, key) })
+      return
+    }
     const [a, b] = init.kind === 'uniform' ? [init.low, init.high] : [init.mean, init.deviation]
     const words = this.alloc(8)
     this.u32(words.address, 2).set(key)

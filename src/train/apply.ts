@@ -108,7 +108,7 @@ export function applyProgram({ segments, averages, stateBytes, bytes }: Layout, 
   for (const [name, value] of Object.entries(optimizer.constants)) operands[name] = { f32: value }
   update(asm, optimizer, operands, count)
   if (moved !== null) asm.call('averages', 'f32_average', { pieces: moved.pieces, segments: moved.segments, g: grad, ok, rows: asm.named([1], 'f32', 'slot', 'rows') }, { tiles: moved.count, writes: [] })
-  return verify(planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, prologue: 0, inputs: {}, outputs: { ok, totals }, inplace: asm.inplace }))
+  return verify(planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, loops: [], prologue: 0, inputs: {}, outputs: { ok, totals }, inplace: asm.inplace }))
 }
 
 /** The optimizer's own kernel: its fields by name, from the optimizer's description. */

@@ -46,8 +46,9 @@ const attr: Reader<Attr> = (v, where) => {
 
 const init: Reader<Init> = (v, where) => {
   const r = record(where, v)
-  const kind = field(r, 'kind', word('constant', 'uniform', 'normal', 'truncatedNormal'), where)
+  const kind = field(r, 'kind', word('constant', 'blocks', 'uniform', 'normal', 'truncatedNormal'), where)
   if (kind === 'constant') return { kind, value: field(r, 'value', finite, where) }
+  if (kind === 'blocks') return { kind, values: field(r, 'values', list(finite), where) }
   if (kind === 'uniform') return { kind, low: field(r, 'low', finite, where), high: field(r, 'high', finite, where) }
   return { kind, mean: field(r, 'mean', finite, where), deviation: field(r, 'deviation', finite, where) }
 }
@@ -74,7 +75,12 @@ const graphValue: Reader<GraphValue> = (v, where) => {
   const role = field(r, 'role', word('temp', 'param', 'input', 'constant', 'scalar'), where)
   switch (role) {
     case 'temp': return { ...type, role }
-    case 'param': return { ...type, role, key: field(r, 'key', text, where), spec: field(r, 'spec', paramSpec, where) }
+    case 'param': {
+      const spec = field(r, 'spec', paramSpec, where)
+      const size = type.shape.reduce<number>((product, d) => (d === 'n' ? NaN : product * d), 1)
+      if (spec.init.kind === 'blocks' && !Number.isInteger(size / spec.init.values.length)) refuse(where, 'first values in equal stretches', spec.init.values.length)
+      return { ...type, role, key: field(r, 'key', text, where), spec }
+    }
     case 'input': return { ...type, role, spec: field(r, 'spec', inputSpec, where) }
     case 'constant': {
       const data = field(r, 'data', list(number), where)
@@ -88,7 +94,10 @@ const graphValue: Reader<GraphValue> = (v, where) => {
 const graphNode: Reader<GraphNode> = (v, where) => {
   const r = record(where, v)
   const attrs: Attrs = field(r, 'attrs', map(attr), where)
-  return { op: field(r, 'op', text, where), path: field(r, 'path', text, where), ins: field(r, 'ins', list(count), where), outs: field(r, 'outs', list(count), where), attrs }
+  return {
+    op: field(r, 'op', text, where), path: field(r, 'path', text, where), ins: field(r, 'ins', list(count), where), outs: field(r, 'outs', list(count), where), attrs,
+    ...(r['body'] === undefined ? {} : { body: field(r, 'body', graph, where) }),
+  }
 }
 
 const graph: Reader<Graph> = (v, where) => {

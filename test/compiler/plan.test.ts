@@ -92,7 +92,7 @@ describe('planMemory', () => {
     asm.call('', 'f32_reduce', { x: a, y: b, outer: 1, k: 64, inner: 1, code: 0 }, { tiles: 1, writes: ['y'] })
     fill(c, 3)
     fill(d, 4)
-    const plan = planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, prologue: 0, inputs: {}, outputs: { b, c, d }, inplace: asm.inplace })
+    const plan = planMemory({ capacity: 1, buffers: asm.buffers, calls: asm.calls, loops: [], prologue: 0, inputs: {}, outputs: { b, c, d }, inplace: asm.inplace })
     expect(plan.buffers.map(({ offset }) => offset)).toEqual([0, 256, 0, 512])
     expect(plan.calls.map(({ barrier }) => barrier)).toEqual([false, true, true, false])
     expect(plan.report).toEqual({ peak: 768, naive: 1024, lower: 768 })

@@ -4,10 +4,12 @@ import { randomKey, philox } from '../../src/core/random.js'
 import type { DType, Shape } from '../../src/core/shape.js'
 import { apply1, type Value } from '../../src/compiler/graph/value.js'
 import type { Attr, Attrs } from '../../src/compiler/type.js'
-import { add } from '../../src/compiler/ops/binary.js'
+import { add, mul } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
-import { elu, leakyRelu, relu, sigmoid, tanh } from '../../src/compiler/ops/unary.js'
+import { split } from '../../src/compiler/ops/concat.js'
+import { scan } from '../../src/compiler/ops/scan.js'
+import { elu, leakyRelu, relu, sigmoid, square, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
 import { count, reducedBy, joined, repeated, sliced, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
 import { poolAxis, poolWindows } from '../reference/pool.js'
@@ -569,6 +571,178 @@ const poolRows: readonly Row[] = [
   },
 ]
 
+/** One output of a scan, of the steps or the last carry. */
+const result = (values: readonly Value[]): Value => {
+  const [y] = values
+  if (y === undefined) throw new RangeError('a scan gives something')
+  return y
+}
+
+/** h ← tanh(x·W + h·U + b) from h₀ over x [n, T, d], with y = h·h; T, d and units from the shapes. */
+function recurrent([h0 = { shape: [], data: [] }, x = h0, w = h0, u = h0, b = h0]: readonly Plain[], reverse: boolean): { readonly last: readonly number[]; readonly ys: readonly number[] } {
+  const [n = 0, steps = 0, d = 0] = x.shape, units = b.data.length
+  const ys = new Array<number>(n * steps * units).fill(0)
+  let h = [...h0.data]
+  for (let s = 0; s < steps; s++) {
+    const t = reverse ? steps - 1 - s : s, before = h
+    h = before.map((_, i) => {
+      const r = Math.floor(i / units), j = i % units
+      let z = at(b.data, j)
+      for (let k = 0; k < d; k++) z += at(x.data, (r * steps + t) * d + k) * at(w.data, k * units + j)
+      for (let k = 0; k < units; k++) z += at(before, r * units + k) * at(u.data, k * units + j)
+      return Math.tanh(z)
+    })
+    h.forEach((v, i) => { ys[(Math.floor(i / units) * steps + t) * units + i % units] = v * v })
+  }
+  return { last: h, ys }
+}
+
+const small = between(-0.6, 0.6)
+const RECURRENT: readonly (readonly [steps: number, d: number, units: number])[] = [[1, 1, 1], [2, 3, 2], [5, 2, 3], [7, 1, 9]]
+/** Each step rounds some ten times what is below 1, and hands on its error at most 9·0.6 times, damped by tanh. */
+const RECURRENT_UNITS = 500
+
+const COLUMN_CASES: readonly (readonly [Shape, readonly number[]])[] = [[['n', 1], [1]], [['n', 7], [3, 1, 3]], [['n', 3, 10], [8, 2]], [[12], [4, 4, 4]], [[9, 530], [17, 513]]]
+
+/** Parts come out in order: each row of part k is a row of x from the parts before on. */
+const columnRows: readonly Row[] = [
+  ...[0, 1].map((k): Row => ({
+    op: 'split', name: `split, part ${k}`, units: 0, gradient: 'differences',
+    cases: COLUMN_CASES.filter(([, sizes]) => sizes.length > k).map(([shape, sizes]) => ({ operands: [f32(shape, any)], attrs: { sizes } })),
+    build: ([x], { sizes }) => {
+      if (x === undefined) throw new RangeError('one operand')
+      return result(split(x, numbers(sizes)).slice(k))
+    },
+    oracle: (ins, { sizes }) => {
+      const all = numbers(sizes), from = all.slice(0, k).reduce((a, b) => a + b, 0)
+      return rowsOf(operandAt(ins, 0)).flatMap((row) => row.slice(from, from + at(all, k)).map((y) => ({ y, scale: 0 })))
+    },
+  })),
+]
+
+const scanRows: readonly Row[] = [
+  {
+    op: 'lengthMask', name: 'lengthMask', units: 0, gradient: 'none', build: build('lengthMask'),
+    cases: ([[1, 1], [5, 3], [4, 17]] as const).map(([steps, width]) => ({ operands: [i32(['n'], (next) => Math.floor(next() * (steps + 3)) - 1)], attrs: { steps, width } })),
+    oracle: ([lengths = { shape: [], data: [] }], { steps, width }) =>
+      lengths.data.flatMap((l) => Array.from({ length: Number(steps) * Number(width) }, (_, i) => ({ y: Math.floor(i / Number(width)) < l ? 1 : 0, scale: 0 }))),
+  },
+  ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
+    // h ← tanh(h·u + x) for the steps below a sample's length; above, h stays and y is +0.
+    op: 'scan', name: `scan, lengths, ${what}${reverse ? ', reverse' : ''}`, units: 100, gradient: 'differences',
+    cases: [1, 2, 6].map((steps) => ({ operands: [f32(['n', 3], small), f32(['n', steps, 3], small), f32([3, 3], small), i32(['n'], (next) => Math.floor(next() * (steps + 2)))], attrs: {} })),
+    build: ([h0, x, u, lengths]) => {
+      if (h0 === undefined || x === undefined || u === undefined || lengths === undefined) throw new RangeError('four operands')
+      const { carries, ys } = scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(matmul(h, u), xt))
+        return { carries: [next], ys: [square(next)] }
+      }, [h0], [x], { reverse, lengths })
+      return result(what === 'ys' ? ys : carries)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, u = h0, lengths = h0]) => {
+      const [n = 0, steps = 0] = x.shape
+      const ys = new Array<number>(n * steps * 3).fill(0), last: number[] = []
+      for (let r = 0; r < n; r++) {
+        let h = [0, 1, 2].map((i) => at(h0.data, r * 3 + i))
+        for (let s = 0; s < steps; s++) {
+          const t = reverse ? steps - 1 - s : s
+          if (t >= at(lengths.data, r)) continue
+          h = [0, 1, 2].map((j) => Math.tanh(h.reduce((z, v, i) => z + v * at(u.data, i * 3 + j), at(x.data, (r * steps + t) * 3 + j))))
+          h.forEach((v, j) => { ys[(r * steps + t) * 3 + j] = v * v })
+        }
+        last.push(...h)
+      }
+      return (what === 'ys' ? ys : last).map((y) => ({ y, scale: 1 }))
+    },
+  }))),
+  {
+    op: 'scan', name: 'scan, within a scan', units: 200, gradient: 'differences',
+    cases: ([[1, 1], [3, 2], [2, 4]] as const).map(([steps, inner]) => ({ operands: [f32(['n'], small), f32(['n', steps, inner], small), f32([1], small)], attrs: {} })),
+    build: ([h0, x, w]) => {
+      if (h0 === undefined || x === undefined || w === undefined) throw new RangeError('three operands')
+      return result(scan((h, [xt]) => {
+        if (xt === undefined) throw new RangeError('a step takes x')
+        const { carries } = scan(([a], [xs]) => {
+          if (a === undefined || xs === undefined) throw new RangeError('a step takes a and x')
+          return { carries: [tanh(add(a, mul(xs, w)))], ys: [] }
+        }, h, [xt])
+        return { carries, ys: carries.map(square) }
+      }, [h0], [x]).ys)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, w = h0]) => {
+      const [n = 0, steps = 0, inner = 0] = x.shape
+      const ys: number[] = []
+      for (let r = 0; r < n; r++) {
+        let h = at(h0.data, r)
+        for (let t = 0; t < steps; t++) {
+          for (let s = 0; s < inner; s++) h = Math.tanh(h + at(x.data, (r * steps + t) * inner + s) * at(w.data, 0))
+          ys.push(h * h)
+        }
+      }
+      return ys.map((y) => ({ y, scale: 1 }))
+    },
+  },
+  ...(['ys', 'last'] as const).flatMap((what) => [false, true].map((reverse): Row => ({
+    op: 'scan', name: `scan, a recurrent cell, ${what}${reverse ? ', reverse' : ''}`, units: RECURRENT_UNITS, gradient: 'differences',
+    cases: RECURRENT.map(([steps, d, units]) => ({ operands: [f32(['n', units], small), f32(['n', steps, d], small), f32([d, units], small), f32([units, units], small), f32([units], small)], attrs: {} })),
+    build: (ins) => {
+      const [h0, x, w, u, b] = ins
+      if (h0 === undefined || x === undefined || w === undefined || u === undefined || b === undefined) throw new RangeError('five operands')
+      const { carries, ys } = scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(add(matmul(xt, w), matmul(h, u)), b))
+        return { carries: [next], ys: [square(next)] }
+      }, [h0], [x], { reverse })
+      return result(what === 'ys' ? ys : carries)
+    },
+    oracle: (ins) => recurrent(ins, reverse)[what].map((y) => ({ y, scale: 1 })),
+  }))),
+  {
+    // Without samples; carries that change places: (a, b) ← (b, a·x).
+    op: 'scan', name: 'scan, carries that change places', units: 20, gradient: 'differences',
+    cases: [1, 2, 5].map((steps) => ({ operands: [f32([3], small), f32([3], small), f32([steps, 3], small)], attrs: {} })),
+    build: ([a, b, x]) => {
+      if (a === undefined || b === undefined || x === undefined) throw new RangeError('three operands')
+      return result(scan(([p, q], [xt]) => {
+        if (p === undefined || q === undefined || xt === undefined) throw new RangeError('a step takes a, b and x')
+        return { carries: [q, mul(p, xt)], ys: [] }
+      }, [a, b], [x]).carries)
+    },
+    oracle: ([a = { shape: [], data: [] }, b = a, x = a]) => {
+      let [p, q] = [a.data, b.data]
+      for (let t = 0; t < (x.shape[0] ?? 0); t++) [p, q] = [q, p.map((v, i) => v * at(x.data, t * 3 + i))]
+      return p.map((y) => ({ y, scale: 1 }))
+    },
+  },
+  {
+    // A weight that is used twice in a step, once transposed, and one that no product takes.
+    op: 'scan', name: 'scan, a weight used twice', units: 100, gradient: 'differences',
+    cases: [1, 4].map((steps) => ({ operands: [f32(['n', 3], small), f32(['n', steps, 3], small), f32([3, 3], small), f32(['n', 3], small)], attrs: {} })),
+    build: ([h0, x, w, k]) => {
+      if (h0 === undefined || x === undefined || w === undefined || k === undefined) throw new RangeError('four operands')
+      return result(scan(([h], [xt]) => {
+        if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
+        const next = tanh(add(matmul(matmul(mul(h, k), w), w, { transposeB: true }), xt))
+        return { carries: [next], ys: [next] }
+      }, [h0], [x]).ys)
+    },
+    oracle: ([h0 = { shape: [], data: [] }, x = h0, w = h0, k = h0]) => {
+      const [n = 0, steps = 0] = x.shape
+      const ys = new Array<number>(n * steps * 3).fill(0)
+      for (let r = 0; r < n; r++) {
+        let h = [0, 1, 2].map((i) => at(h0.data, r * 3 + i))
+        for (let t = 0; t < steps; t++) {
+          const z = [0, 1, 2].map((j) => h.reduce((s, v, i) => s + v * at(k.data, r * 3 + i) * at(w.data, i * 3 + j), 0))
+          h = [0, 1, 2].map((j) => Math.tanh(z.reduce((s, v, i) => s + v * at(w.data, j * 3 + i), 0) + at(x.data, (r * steps + t) * 3 + j)))
+          h.forEach((v, j) => { ys[(r * steps + t) * 3 + j] = v })
+        }
+      }
+      return ys.map((y) => ({ y, scale: 1 }))
+    },
+  },
+]
+
 /** A sum whose terms were rounded once each. */
 function summed(terms: readonly number[]): Element {
   return { y: terms.reduce((a, b) => a + b, 0), scale: (terms.length + 1) * terms.reduce((a, b) => a + Math.abs(b), 0) }
@@ -576,5 +750,5 @@ function summed(terms: readonly number[]): Element {
 
 export const table: readonly Row[] = [
   ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
-  ...poolRows,
+  ...poolRows, ...columnRows, ...scanRows,
 ]

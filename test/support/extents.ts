@@ -1,6 +1,7 @@
 // How far kernels reach from each of their addresses, from the sizes in their descriptors: an account of its own, beside the kernels, that
 // programs are held to. Kernels that walk an optimizer's table are not here: their reach stands in the table.
 import { kernelTable, PANEL, type KernelName } from '../../src/compiler/kernels.js'
+import { stepsOf } from '../../src/compiler/passes/verify.js'
 import { sizeAt, type Program } from '../../src/compiler/program.js'
 
 type Words = Readonly<Record<string, number>>
@@ -67,10 +68,12 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   copy: perElement({ x: 1, y: 1 }),
   copy_rows: (w) => ({ x: strided([w('rows'), w('xRow')], [w('width') / 4, 4]), y: strided([w('rows'), w('yRow')], [w('width') / 4, 4]) }),
   f32_max_pool: pooling(['x'], ['y']), f32_max_pool_grad: pooling(['x', 'dx'], ['dy']), f32_average_pool: pooling(['x'], ['y']), f32_average_pool_grad: pooling(['dx'], ['dy']),
+  length_mask: (w) => ({ lengths: 4 * w('rows'), y: w('rows') * w('steps') * w('width') }),
 }
 
 /** The first call that would reach beyond one of its buffers at `n` samples, as a message; or ''. */
 export function reachError(p: Program, n: number): string {
+  const steps = stepsOf(p)
   for (const [at, { kernel, words, tiles }] of p.calls.entries()) {
     const reach = reaches[kernel]
     if (reach === undefined || sizeAt(tiles, n) === 0) continue
@@ -83,7 +86,7 @@ export function reachError(p: Program, n: number): string {
     for (const [field, span] of Object.entries(bytes)) {
       const word = words[names.indexOf(field)]
       if (typeof word !== 'object' || !('buffer' in word)) continue
-      const has = sizeAt(p.buffers[word.buffer]?.bytes ?? 0, n) - word.offset
+      const has = sizeAt(p.buffers[word.buffer]?.bytes ?? 0, n) - Math.max(word.offset, word.offset + (word.perStep ?? 0) * ((steps[at] ?? 1) - 1))
       if (!(span <= has)) return `call ${at} (${kernel}) at n = ${n}: ${field} reaches ${span} bytes of ${has}`
     }
   }

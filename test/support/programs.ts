@@ -54,7 +54,10 @@ export function phases(calls: readonly Call[]): number[][] {
 /** Runs a prepared program as lanes could: between two barriers, pieces of all calls in a random order. */
 export function runAsLanes(executor: Executor, seed: number, scratch: readonly number[]): void {
   const next = random(seed)
-  for (const calls of phases(executor.program.calls)) {
+  let waiting: number[] = []
+  const finish = (): void => {
+    const calls = waiting
+    waiting = []
     const pieces: (readonly [call: number, begin: number, end: number])[] = []
     for (const call of calls) {
       const tiles = executor.tiles(call)
@@ -69,6 +72,15 @@ export function runAsLanes(executor: Executor, seed: number, scratch: readonly n
       executor.runTiles(call, begin, end, at(scratch, turn % scratch.length))
     })
   }
+  // The first call of a step has a barrier, and addresses advance before it is visited: what waits belongs to a loop's step before, so it runs
+  // when the last call of that step has been seen.
+  const ends = new Set(executor.program.loops.flatMap(({ from, to }) => [from - 1, to - 1]))
+  executor.inOrder(0, (call) => {
+    if (executor.program.calls[call]?.barrier === true) finish()
+    waiting.push(call)
+    if (ends.has(call)) finish()
+  })
+  finish()
 }
 
 /** A store whose memory is full of NaN wherever nothing was put. */

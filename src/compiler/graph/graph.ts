@@ -3,7 +3,7 @@ import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
 import { formatShape, sameShape, type DType, type Shape } from '../../core/shape.js'
 import type { Op } from '../op.js'
-import { apply, inScope, topological, Value, type InputSpec, type ParamSpec, type Scope } from './value.js'
+import { apply, inScope, topological, Value, type Body, type InputSpec, type ParamSpec, type Scope } from './value.js'
 import type { Attrs } from '../type.js'
 
 /** A value of a graph. Its role says where it comes from; what is fetched or a gradient is a fact of a program. */
@@ -21,6 +21,8 @@ export interface GraphNode {
   readonly ins: readonly number[]
   readonly outs: readonly number[]
   readonly attrs: Attrs
+  /** what a step of a scan computes; its outputs are called in0, in1, … (what it takes) and out0, out1, … (what it gives) */
+  readonly body?: Graph
 }
 
 export interface Graph {
@@ -37,10 +39,11 @@ export interface Naming {
 }
 
 /** Writes values down. Nodes stand in topological order; a random op without a stream gets `path#ordinal`. */
-export function toGraph(outputs: Readonly<Record<string, Value>>, naming: Naming): Graph {
+export const toGraph = (outputs: Readonly<Record<string, Value>>, naming: Naming): Graph => write(outputs, naming, new Map())
+
+function write(outputs: Readonly<Record<string, Value>>, naming: Naming, ordinals: Map<string, number>): Graph {
   const values: GraphValue[] = []
   const ids = new Map<Value, number>()
-  const ordinals = new Map<string, number>()
   const id = (v: Value): number => {
     const known = ids.get(v)
     if (known !== undefined) return known
@@ -58,11 +61,34 @@ export function toGraph(outputs: Readonly<Record<string, Value>>, naming: Naming
       attrs = { ...attrs, stream: `${path}#${ordinal}` }
     }
     const ins = node.ins.map(id)
-    return { op: node.op.name, path, ins, outs: node.outs.map(id), attrs }
+    const body = node.body === null ? {} : { body: write(numbered(node.body), naming, ordinals) }
+    return { op: node.op.name, path, ins, outs: node.outs.map(id), attrs, ...body }
   })
   const named: Record<string, number> = {}
   for (const [name, v] of Object.entries(outputs)) named[name] = id(v)
   return { values, nodes, outputs: named }
+}
+
+/** What a body takes and gives, by names. */
+const numbered = ({ ins, outs }: Body): Readonly<Record<string, Value>> =>
+  Object.fromEntries([...ins.map((v, i): [string, Value] => [`in${i}`, v]), ...outs.map((v, i): [string, Value] => [`out${i}`, v])])
+
+/** The body that a graph states. */
+function bodyOf(graph: Graph, op: (name: string) => Op | undefined): Body {
+  const values = fromGraph(graph, op)
+  const listed = (prefix: string): readonly Value[] => {
+    const found: Value[] = []
+    for (let v = values[`${prefix}0`]; v !== undefined; v = values[`${prefix}${found.length}`]) found.push(v)
+    return found
+  }
+  const body = { ins: listed('in'), outs: listed('out') }
+  const taken = new Set(body.ins)
+  const strange = graph.values.length > 0 && [...new Set([...body.outs, ...topological(body.outs).flatMap((node) => node.ins)])]
+    .some((v) => v.source.kind === 'param' || (v.source.kind === 'input' && !taken.has(v)))
+  if (body.ins.length + body.outs.length !== Object.keys(values).length || taken.size !== body.ins.length || body.ins.some((v) => v.source.kind !== 'input') || strange) {
+    throw new FormatError('graph: a scan whose body does not fit together')
+  }
+  return body
 }
 
 function describe(v: Value, id: number, naming: Naming): GraphValue {
@@ -100,7 +126,7 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
     if (found === undefined) throw new FormatError(`graph: unknown op '${node.op}'. It was saved by a newer version, or the file is damaged.`)
     let outs: readonly Value[]
     try {
-      outs = inScope(null, () => apply(found, node.ins.map(get), node.attrs), node.path)
+      outs = inScope(null, () => apply(found, node.ins.map(get), node.attrs, node.body === undefined ? null : bodyOf(node.body, op)), node.path)
     } catch (error) {
       if (error instanceof ShapeError) throw new FormatError(`graph: ${error.message}`)
       throw error
@@ -120,8 +146,12 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
 }
 
 /** What a graph computes, as SHA-256 without paths and keys of weights: equal graphs, equal bits. */
-export function graphHash(graph: Graph): string {
-  const nodes = graph.nodes.map(({ op, ins, outs, attrs }) => [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1))])
+export const graphHash = (graph: Graph): string => sha256Hex(toJson(anonymous(graph)))
+
+/** A graph without its names. */
+function anonymous(graph: Graph): unknown {
+  const nodes = graph.nodes.map(({ op, ins, outs, attrs, body }) =>
+    [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1)), ...(body === undefined ? [] : [anonymous(body)])])
   const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
-  return sha256Hex(toJson([values, nodes, Object.values(graph.outputs)]))
+  return [values, nodes, Object.values(graph.outputs)]
 }

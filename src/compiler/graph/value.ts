@@ -8,6 +8,8 @@ import type { Attrs, Type } from '../type.js'
 /** How a parameter gets its first values: plain data. `constant` fills; the others draw from the parameter's own stream. */
 export type Init =
   | { readonly kind: 'constant'; readonly value: number }
+  /** equal stretches, each filled with one of these */
+  | { readonly kind: 'blocks'; readonly values: readonly number[] }
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
   | { readonly kind: 'normal' | 'truncatedNormal'; readonly mean: number; readonly deviation: number }
 
@@ -38,11 +40,18 @@ export interface InputSpec {
 /** A place in the definition: the layer that a node belongs to, inside that of a layer that calls it. */
 export interface Scope { readonly kind: string; readonly name: string | null; readonly parent: Scope | null }
 
+/**
+ * The values inside a scan: what each step gives, by what it takes. `ins` are inputs that stand for the operands of one step; nothing else from
+ * outside is used within but constants and scalars.
+ */
+export interface Body { readonly ins: readonly Value[]; readonly outs: readonly Value[] }
+
 /** An operation applied to values. */
 export interface Node {
   readonly op: Op
   readonly ins: readonly Value[]
   readonly attrs: Attrs
+  readonly body: Body | null
   readonly scope: Scope | null
   /** the path, once a model has named it */
   readonly path: string
@@ -81,18 +90,18 @@ export function inScope<T>(scope: Scope | null, define: () => T, path = ''): T {
 export const currentScope = (): Scope | null => current.scope
 
 /** Applies an op: infers the types of its outputs, or throws a ShapeError that names the layer. */
-export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}): readonly Value[] {
+export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}, body: Body | null = null): readonly Value[] {
   const place = current.path !== '' ? current.path : scopeName(current.scope)
   let types: readonly Type[]
   try {
-    types = op.infer(ins, attrs)
+    types = op.infer(ins, attrs, body)
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
     const where = place === '' || error.message.startsWith(`${place}: `) ? '' : `${place}: `
     throw new ShapeError(`${where}${error.message}${error.message.endsWith('.') ? '' : '.'}`)
   }
   const outs: Value[] = []
-  const node: Node = { op, ins: [...ins], attrs, scope: current.scope, path: current.path, outs }
+  const node: Node = { op, ins: [...ins], attrs, body, scope: current.scope, path: current.path, outs }
   for (const [output, t] of types.entries()) outs.push(new Value(t.shape, t.dtype, { kind: 'node', node, output }))
   return outs
 }
@@ -137,6 +146,11 @@ export function topological(outputs: Iterable<Value>): readonly Node[] {
   return order
 }
 
+/** {@link topological}, with the nodes inside a scan before the scan itself. */
+export function everyNode(outputs: Iterable<Value>): readonly Node[] {
+  return topological(outputs).flatMap((node) => (node.body === null ? [node] : [...everyNode(node.body.outs), node]))
+}
+
 /**
  * Rebuilds what `outputs` need, replacing nodes and leaves on the way.
  *
@@ -158,7 +172,7 @@ export function rewrite(outputs: readonly Value[], change: {
   for (const node of topological(outputs)) {
     const ins = node.ins.map(get)
     const replaced = change.node?.(node, ins)
-    const outs = replaced ?? (ins.every((v, i) => v === node.ins[i]) ? node.outs : inScope(node.scope, () => apply(node.op, ins, node.attrs), node.path))
+    const outs = replaced ?? (ins.every((v, i) => v === node.ins[i]) ? node.outs : inScope(node.scope, () => apply(node.op, ins, node.attrs, node.body), node.path))
     node.outs.forEach((v, i) => {
       const fresh = outs[i]
       if (fresh !== undefined) done.set(v, fresh)

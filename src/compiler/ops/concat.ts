@@ -1,12 +1,12 @@
-// concat and slice: values side by side along an axis, and a part of one.
+// concat, slice and split: values side by side along an axis, a part of one, and its parts along the last dimension.
 import { ShapeError } from '../../core/errors.js'
 import { elements, formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply, apply1, type Value } from '../graph/value.js'
 import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
 import type { Attrs } from '../type.js'
-import { operand } from './types.js'
+import { operand, width } from './types.js'
 
 const axisOf = (attrs: Attrs): number => Number(attrs['axis'])
 
@@ -65,6 +65,35 @@ export const sliceOp: Op = {
     copyPart(ctx, axis, ctx.in(0), from, ctx.out(0), 0, to - from)
   },
 }
+
+const sizesOf = (attrs: Attrs): readonly number[] => (Array.isArray(attrs['sizes']) ? attrs['sizes'].map(Number) : [])
+
+export const splitOp: Op = {
+  name: 'split',
+  infer(ins, attrs) {
+    const { shape } = operand('split', ins, 0)
+    const sizes = sizesOf(attrs)
+    if (sizes.length === 0 || sizes.some((s) => !Number.isInteger(s) || s < 1) || sizes.reduce((a, b) => a + b, 0) !== width('split', shape)) {
+      throw new ShapeError(`split: expected widths that make up the last dimension of ${formatShape(shape)}, got [${sizes.join(', ')}]`)
+    }
+    return sizes.map((s) => ({ shape: withDim(shape, shape.length - 1, s), dtype: 'f32' }))
+  },
+  lower(ctx) {
+    const x = ctx.in(0)
+    let from = 0
+    sizesOf(ctx.attrs).forEach((count, i) => {
+      copyPart(ctx, x.shape.length - 1, x, from, ctx.out(i), 0, count)
+      from += count
+    })
+  },
+}
+
+/**
+ * The parts of a value along its last dimension.
+ *
+ * @param sizes - their widths, which make up that dimension
+ */
+export const split = (x: Value, sizes: readonly number[]): readonly Value[] => apply(splitOp, [x], { sizes })
 
 /**
  * Values one after the other along an axis.

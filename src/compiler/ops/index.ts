@@ -4,7 +4,7 @@ import { averageOp } from './average.js'
 import { binaryOps } from './binary.js'
 import { conv2dInputOp, conv2dKernelOp, conv2dOp } from './conv.js'
 import { expandOp, reshapeOp } from './shapes.js'
-import { concatOp, sliceOp } from './concat.js'
+import { concatOp, sliceOp, splitOp } from './concat.js'
 import { dropoutOp } from './dropout.js'
 import { sparseXentGradOp, sparseXentOp } from './loss.js'
 import { matmulOp } from './matmul.js'
@@ -13,13 +13,14 @@ import { byModeOp } from './mode.js'
 import { averagePool2dGradOp, averagePool2dOp, maxPool2dGradOp, maxPool2dOp } from './pool.js'
 import { readOp } from './read.js'
 import { meanOp, sumOp } from './reduce.js'
+import { lengthMaskOp, scanOp } from './scan.js'
 import { selectOp } from './select.js'
 import { logSoftmaxGradOp, logSoftmaxOp, softmaxGradOp, softmaxOp } from './softmax.js'
 import { unaryOps } from './unary.js'
 
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
-  ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
+  ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, splitOp, scanOp, lengthMaskOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
     logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp,
     maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp].map((op): [string, Op] => [op.name, op]),
 ])

@@ -4,6 +4,7 @@ import { sameShape } from '../../core/shape.js'
 import { apply, inScope, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { conv2dOp } from '../ops/conv.js'
 import { matmulOp } from '../ops/matmul.js'
+import { scanAttrs, scanOp } from '../ops/scan.js'
 
 /** Activations that the kernels of matmul and convolution apply to their finished sums. */
 const fusible: ReadonlySet<string> = new Set(['relu', 'leakyRelu', 'elu', 'sigmoid', 'tanh'])
@@ -11,7 +12,47 @@ const fusible: ReadonlySet<string> = new Set(['relu', 'leakyRelu', 'elu', 'sigmo
 /**
  * Fuses what `fetches` need. A fetched value stays: what is asked for may not vanish.
  */
-export function fuse(fetches: readonly Value[]): readonly Value[] {
+export function fuse(fetches: readonly Value[]): readonly Value[] { return fuseJoined(joinScans(fetches)) }
+
+/**
+ * Makes one of scans over the same operands whose steps begin with the same inputs: a gradient asks a scan for more outputs than the forward
+ * pass did, and each step need run only once.
+ */
+function joinScans(fetches: readonly Value[]): readonly Value[] {
+  interface Group { readonly outs: Value[]; made: readonly Value[] | null }
+  const groups = new Map<Value, { readonly node: Node; readonly group: Group }[]>()
+  const groupOf = new Map<Node, Group>()
+  for (const node of topological(fetches)) {
+    const first = node.body?.ins[0]
+    if (node.body === null || first === undefined) continue
+    const list = groups.get(first) ?? []
+    groups.set(first, list)
+    const twin = list.find(({ node: other }) => alike(node, other))
+    const group = twin?.group ?? { outs: [], made: null }
+    for (const v of node.body.outs.slice(twin === undefined ? 0 : scanAttrs(node.attrs).carries)) if (twin === undefined || !group.outs.slice(scanAttrs(node.attrs).carries).includes(v)) group.outs.push(v)
+    list.push({ node, group })
+    groupOf.set(node, group)
+  }
+  return rewrite(fetches, {
+    node(node, ins) {
+      const group = groupOf.get(node)
+      if (group === undefined || node.body === null) return undefined
+      const { carries } = scanAttrs(node.attrs)
+      const made = group.made ??= inScope(node.scope, () => apply(scanOp, ins, node.attrs, { ins: node.body?.ins ?? [], outs: group.outs }), node.path)
+      return node.body.outs.flatMap((v, i) => made[i < carries ? i : group.outs.indexOf(v, carries)] ?? [])
+    },
+  })
+}
+
+/** Have two scans the same operands, inputs and carries? */
+function alike(a: Node, b: Node): boolean {
+  const [x, y] = [scanAttrs(a.attrs), scanAttrs(b.attrs)]
+  const all = (p: readonly Value[] = [], q: readonly Value[] = []): boolean => p.length === q.length && p.every((v, i) => v === q[i])
+  return x.carries === y.carries && x.xs === y.xs && x.steps === y.steps && x.reverse === y.reverse && all(a.ins, b.ins) && all(a.body?.ins, b.body?.ins) &&
+    all(a.body?.outs.slice(0, x.carries), b.body?.outs.slice(0, x.carries))
+}
+
+function fuseJoined(fetches: readonly Value[]): readonly Value[] {
   const uses = new Map<Value, number>()
   const use = (v: Value): void => void uses.set(v, (uses.get(v) ?? 0) + 1)
   for (const node of topological(fetches)) node.ins.forEach(use)
@@ -19,6 +60,7 @@ export function fuse(fetches: readonly Value[]): readonly Value[] {
 
   return rewrite(fetches, {
     node(node, ins) {
+      if (node.body !== null) return inScope(node.scope, () => apply(node.op, ins, node.attrs, { ins: node.body?.ins ?? [], outs: fuse(node.body?.outs ?? []) }), node.path)
       const product = (i: number): Node | undefined => {
         const [before, v] = [node.ins[i], ins[i]]
         if (before === undefined || uses.get(before) !== 1 || v?.source.kind !== 'node') return undefined

@@ -39,7 +39,7 @@ export function gradients(seeds: readonly Seed[], wrt: readonly Value[]): readon
     if (dys.every((d) => d === null) || !need.includes(true)) continue
     const rule = vjps.get(node.op.name)
     if (rule === undefined) throw new EquigradError(`gradients: expected ops that have a gradient, got '${node.op.name}'${node.path === '' ? '' : ` in ${node.path}`}, which has none.`)
-    const dxs = inScope(node.scope, () => rule(node, dys, need), node.path)
+    const dxs = inScope(node.scope, () => rule(node, dys, need, gradients), node.path)
     node.ins.forEach((v, j) => {
       const dx = dxs[j]
       if (need[j] === true && dx !== null && dx !== undefined) contribute(v, dx)

@@ -4,7 +4,7 @@ import { dtypeBytes, type DType, type Shape } from '../../core/shape.js'
 import { topological, type Node, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import { kernelTable, ELEMENTS, type KernelField, type KernelName } from '../kernels.js'
-import { isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
+import { isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type Loop, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
 
 export interface LowerOptions {
   /** most samples of one run */
@@ -24,6 +24,7 @@ export class Assembler {
   readonly calls: Call[] = []
   readonly inplace = new Map<Call, readonly number[]>()
   readonly #named = new Map<string, View>()
+  readonly #loops: { readonly calls: readonly Call[]; readonly steps: number }[] = []
 
   constructor(readonly capacity: number) {}
 
@@ -59,13 +60,43 @@ export class Assembler {
     if (candidates.length > 0) this.inplace.set(call, candidates)
   }
 
+  /** Makes what `emit` emits a loop; calls that no step changes go in front of it. */
+  loop(steps: number, carried: readonly number[], emit: () => void): void {
+    const start = this.calls.length
+    emit()
+    const calls = this.calls.splice(start)
+    const writers = new Map<number, number>()
+    for (const call of calls) for (const b of call.writes) writers.set(b, (writers.get(b) ?? 0) + 1)
+    const changing = new Set<number>(carried)
+    const [once, each]: [Call[], Call[]] = [[], []]
+    for (const call of calls) {
+      // What two calls write, or a call that writes to a place that advances, is never the same for all steps.
+      const varies = call.words.some((w) => typeof w === 'object' && 'buffer' in w && w.perStep !== undefined) || call.reads.some((b) => changing.has(b)) ||
+        call.writes.some((b) => changing.has(b) || writers.get(b) !== 1)
+      if (varies) for (const b of call.writes) changing.add(b)
+      ;(varies ? each : once).push(call)
+    }
+    this.calls.push(...once, ...each)
+    if (each.length > 0) this.#loops.unshift({ calls: each, steps })
+  }
+
+  get loops(): readonly Loop[] {
+    return this.#loops.flatMap(({ calls, steps }) => {
+      const first = calls[0]
+      const from = first === undefined ? -1 : this.calls.indexOf(first)
+      return from < 0 ? [] : [{ from, to: from + calls.length, steps }]
+    }).sort((a, b) => a.from - b.from || b.to - a.to)
+  }
+
   /** Calls that only weights and constants reach, moved to the front. */
   prologue(): number {
+    const looped = new Set(this.#loops.flatMap(({ calls }) => calls))
+    const repeated = new Set([...looped].flatMap((call) => call.writes))
     const changing = new Set<number>(this.buffers.filter((b) => b.region !== 'param' && b.region !== 'constant' && b.region !== 'table').map((b) => b.id))
     const early: Call[] = []
     const late: Call[] = []
     for (const call of this.calls) {
-      if (call.reads.some((b) => changing.has(b))) late.push(call)
+      if (looped.has(call) || call.writes.some((b) => repeated.has(b)) || call.reads.some((b) => changing.has(b))) late.push(call)
       else {
         early.push(call)
         for (const b of call.writes) {
@@ -97,8 +128,7 @@ export function lower(options: LowerOptions): Unplanned {
   const leaf = (v: Value): View => {
     switch (v.source.kind) {
       case 'param': return asm.named(v.shape, v.dtype, 'param', v.source.key ?? v.source.spec.name)
-      case 'constant': return asm.buffer(v.shape, v.dtype, 'constant', { data: v.source.data })
-      case 'scalar': return asm.named(v.shape, v.dtype, 'slot', v.source.name)
+      case 'constant': case 'scalar': return fixed(asm, v)
       case 'input': {
         const { name } = v.source.spec
         const view = asm.named(v.shape, v.dtype, external(name) ? 'external' : 'arena', name)
@@ -116,8 +146,7 @@ export function lower(options: LowerOptions): Unplanned {
     return fresh
   }
 
-  const values = Object.values(fetches)
-  for (const node of topological(values)) node.op.lower(new Context(asm, node, node.ins.map(view), views, placed))
+  lowerNodes(asm, Object.values(fetches), views, view, placed)
 
   const outputs: Record<string, View> = {}
   for (const [name, value] of Object.entries(fetches)) {
@@ -134,7 +163,18 @@ export function lower(options: LowerOptions): Unplanned {
     }
   }
   const early = prologue ? asm.prologue() : 0
-  return { capacity, buffers: asm.buffers, calls: asm.calls, prologue: early, inputs, outputs, inplace: asm.inplace }
+  return { capacity, buffers: asm.buffers, calls: asm.calls, loops: asm.loops, prologue: early, inputs, outputs, inplace: asm.inplace }
+}
+
+/** A leaf that reads the same inside a scan and outside: a constant or a scalar. */
+function fixed(asm: Assembler, v: Value): View {
+  if (v.source.kind === 'constant') return asm.buffer(v.shape, v.dtype, 'constant', { data: v.source.data })
+  if (v.source.kind === 'scalar') return asm.named(v.shape, v.dtype, 'slot', v.source.name)
+  throw new EquigradError(`lower: a body uses a ${v.source.kind} of its surroundings`)
+}
+
+function lowerNodes(asm: Assembler, values: readonly Value[], views: Map<Value, View>, view: (v: Value) => View, placed: ReadonlyMap<Value, View>): void {
+  for (const node of topological(values)) node.op.lower(new Context(asm, node, node.ins.map(view), views, placed))
 }
 
 /** How a prescribed place is called: the fetch's name, without the region in front. */
@@ -180,6 +220,24 @@ class Context implements LowerContext {
 
   call<K extends KernelName>(kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void {
     this.asm.call(this.#path, kernel, words, options)
+  }
+
+  loop(steps: number, carried: readonly View[], emit: () => void): void { this.asm.loop(steps, carried.map(({ buffer }) => buffer), emit) }
+
+  body(ins: readonly View[]): readonly View[] {
+    const { body } = this.node
+    if (body === null) throw new EquigradError(`${this.node.op.name}: a body is missing`)
+    const views = new Map<Value, View>()
+    body.ins.forEach((v, i) => { const given = ins[i]; if (given !== undefined) views.set(v, given) })
+    const view = (v: Value): View => {
+      const known = views.get(v)
+      if (known !== undefined) return known
+      const fresh = fixed(this.asm, v)
+      views.set(v, fresh)
+      return fresh
+    }
+    lowerNodes(this.asm, body.outs, views, view, new Map())
+    return body.outs.map(view)
   }
 
   #output(i: number): Value {

@@ -1,6 +1,6 @@
 // planMemory: gives every buffer of the arena its place. First an output takes the place of an operand that dies with the call that makes it,
 // then buffers are placed by size, each at the lowest offset that is free while it lives; then barriers are set by address, since reuse makes
-// hazards. Pure: the same calls give the same plan.
+// hazards. What a loop brings in or out lives while it runs. Pure: the same calls give the same plan.
 import { sizeAt, type Buffer, type Call, type Program, type Unplanned } from '../program.js'
 
 const ALIGN = 64
@@ -25,7 +25,7 @@ export function planMemory(p: Unplanned): Program {
   })
   const { inplace: _, ...rest } = p
   return {
-    ...rest, buffers, calls: barriers(p.calls, buffers, p.capacity), sizes: { arena: peak, keep },
+    ...rest, buffers, calls: barriers(p, buffers), sizes: { arena: peak, keep },
     report: { peak, naive: distinct.reduce((sum, { members }) => sum + members.reduce((s, id) => s + round(sizeAt(p.buffers[id]?.bytes ?? 0, p.capacity)), 0), 0), lower: lowerBound(distinct, p.calls.length) },
   }
 }
@@ -43,6 +43,18 @@ function livePieces(p: Unplanned): Map<number, Piece> {
   for (const v of Object.values(p.inputs)) touch(v.buffer, -1)
   p.calls.forEach((call, at) => [...call.reads, ...call.writes].forEach((id) => touch(id, at)))
   for (const v of Object.values(p.outputs)) touch(v.buffer, p.calls.length)
+  // What is touched both outside a loop and inside is needed at each of its steps: from just before it until just after. The half keeps a call
+  // of the loop from taking its place as that of an operand that dies there. What is only touched inside is written anew at each step.
+  const touched = new Map<number, number[]>()
+  p.calls.forEach((call, at) => [...call.reads, ...call.writes].forEach((id) => { const list = touched.get(id); if (list === undefined) touched.set(id, [at]); else list.push(at) }))
+  for (const { from, to } of p.loops) {
+    for (const [id, piece] of pieces) {
+      const inside = touched.get(id)?.some((at) => from <= at && at < to) === true
+      if (!inside || (from <= piece.first && piece.last < to)) continue
+      piece.first = Math.min(piece.first, from - 0.5)
+      piece.last = Math.max(piece.last, to - 0.5)
+    }
+  }
   return pieces
 }
 
@@ -82,7 +94,7 @@ function place(pieces: readonly Piece[]): { readonly offsets: ReadonlyMap<Piece,
 
 function lowerBound(pieces: readonly Piece[], calls: number): number {
   let most = 0
-  for (let at = -1; at <= calls; at++) {
+  for (let at = -1; at <= calls; at += 0.5) {
     let live = 0
     for (const { first, last, bytes } of pieces) if (first <= at && at <= last) live += bytes
     most = Math.max(most, live)
@@ -100,14 +112,16 @@ function rangeOf(b: Buffer, capacity: number): Range {
 
 const overlap = (a: Range, b: Range): boolean => a.place === b.place && a.from < b.to && b.from < a.to
 
-function barriers(calls: readonly Call[], buffers: readonly Buffer[], capacity: number): readonly Call[] {
+/** Each step of a loop waits for the one before. */
+function barriers({ calls, loops, capacity }: Unplanned, buffers: readonly Buffer[]): readonly Call[] {
+  const steps = new Set(loops.map(({ from }) => from))
   let read: Range[] = []
   let written: Range[] = []
   const ranges = (ids: readonly number[]): Range[] => ids.flatMap((id) => { const b = buffers[id]; return b === undefined ? [] : [rangeOf(b, capacity)] })
-  return calls.map((call) => {
+  return calls.map((call, at) => {
     const reads = ranges(call.reads)
     const writes = ranges(call.writes)
-    const barrier = [...reads, ...writes].some((r) => written.some((w) => overlap(r, w))) || writes.some((w) => read.some((r) => overlap(r, w)))
+    const barrier = steps.has(at) || [...reads, ...writes].some((r) => written.some((w) => overlap(r, w))) || writes.some((w) => read.some((r) => overlap(r, w)))
     if (barrier) { read = []; written = [] }
     read.push(...reads)
     written.push(...writes)

@@ -24,7 +24,7 @@ function formatBuffer(p: Program, id: number, offset = 0): string {
 function formatWord(p: Program, word: Word): string {
   if (typeof word === 'number') return String(word)
   if ('f32' in word) return `${word.f32}f`
-  if ('buffer' in word) return formatBuffer(p, word.buffer, word.offset)
+  if ('buffer' in word) return `${formatBuffer(p, word.buffer, word.offset)}${word.perStep === undefined ? '' : `${word.perStep < 0 ? '' : '+'}${word.perStep}t`}`
   return formatSize(word)
 }
 
@@ -37,6 +37,7 @@ export function printProgram(p: Program): string {
   p.calls.forEach((call, i) => {
     if (p.prologue > 0 && i === 0) lines.push('prologue')
     if (p.prologue > 0 && i === p.prologue) lines.push('each run')
+    for (const { from, to, steps } of p.loops) if (from === i) lines.push(`loop to ${to - 1}, ${steps} steps t`)
     const names = kernelTable[call.kernel].words
     const operands = call.words.map((w, j) => `${names[j] ?? ''}=${formatWord(p, w)}`).join(' ')
     lines.push(`${call.barrier ? '|' : ' '} ${String(i).padStart(3)} ${call.kernel} ${operands}  tiles ${formatSize(call.tiles)}${call.path === '' ? '' : `  @${call.path}`}`)

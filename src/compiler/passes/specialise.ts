@@ -3,6 +3,7 @@ import { EquigradError, message } from '../../core/errors.js'
 import { rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { momentumOf } from '../ops/average.js'
 import { add } from '../ops/binary.js'
+import { rebuildScan } from '../ops/scan.js'
 import { affine } from '../ops/unary.js'
 
 export type Mode = 'train' | 'predict'
@@ -11,7 +12,12 @@ const chosen = (ins: readonly Value[], mode: Mode): readonly Value[] => ins.slic
 
 /** Replaces every `byMode(train, predict)` and `average(stat, moving)` by the one of `mode`. */
 export function specialise(outputs: readonly Value[], mode: Mode): readonly Value[] {
-  return rewrite(outputs, { node: (node, ins) => (node.op.name === 'byMode' || node.op.name === 'average' ? chosen(ins, mode) : undefined) })
+  return rewrite(outputs, {
+    node(node, ins) {
+      if (node.op.name === 'byMode' || node.op.name === 'average') return chosen(ins, mode)
+      return node.body === null ? undefined : rebuildScan(node, ins, specialise(node.body.outs, mode))
+    },
+  })
 }
 
 /** A weight that follows a statistic: what is measured of a batch, and how slowly the weight moves. */

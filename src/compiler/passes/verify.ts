@@ -12,6 +12,26 @@ const overwritable: Readonly<Partial<Record<KernelName, readonly string[]>>> = {
   f32_sparse_xent_grad: ['x'], f32_dropout: ['x'], copy: ['x'],
 }
 
+/** The order of calls in which each loop has two steps: what one step leaves behind is there for the next. */
+function* twice(p: Program, from: number, to: number, first: number): Generator<number> {
+  for (let at = from; at < to;) {
+    const found = p.loops.findIndex((l, i) => i >= first && l.from === at)
+    const loop = p.loops[found]
+    if (loop === undefined) yield at++
+    else {
+      for (let step = 0; step < Math.min(2, loop.steps); step++) yield* twice(p, loop.from, loop.to, found + 1)
+      at = loop.to
+    }
+  }
+}
+
+/** Steps of the innermost loop of each call; 1 outside. */
+export function stepsOf(p: Program): readonly number[] {
+  const steps = p.calls.map(() => 1)
+  for (const loop of p.loops) steps.fill(loop.steps, loop.from, loop.to)
+  return steps
+}
+
 /** Checks a program at `n` samples; throws a ProgramError that names the call. */
 export function verifyAt(p: Program, n: number): void {
   const fail = (at: number, what: string): never => { throw new ProgramError(`program, call ${at} (${p.calls[at]?.kernel ?? 'none'}) at n = ${n}: ${what}`) }
@@ -44,7 +64,10 @@ export function verifyAt(p: Program, n: number): void {
   let read: Buffer[] = []
   let written: Buffer[] = []
   inputs.forEach(write)
-  p.calls.forEach((call, at) => {
+  const longest = stepsOf(p)
+  for (const at of twice(p, 0, p.calls.length, 0)) {
+    const call = p.calls[at]
+    if (call === undefined) return fail(at, 'a loop over calls that are not there')
     // The prologue does not run each time, and the arena keeps nothing.
     if (at === p.prologue) for (const { id } of owners) if (!inputs.has(id)) ready.delete(id)
     const [reads, writes] = [buffers(call.reads), buffers(call.writes)]
@@ -68,7 +91,8 @@ export function verifyAt(p: Program, n: number): void {
         if (b === undefined) return fail(at, `a buffer ${word.buffer} that is not there`)
         if (b.offset < 0) fail(at, `buffer ${word.buffer} at ${b.offset}`)
         // a call without a tile touches nothing
-        if (word.offset < 0 || (word.offset > size(word.buffer) && sizeAt(call.tiles, n) > 0)) fail(at, `an address outside buffer ${word.buffer}`)
+        const last = word.offset + (word.perStep ?? 0) * ((longest[at] ?? 1) - 1)
+        if (Math.min(word.offset, last) < 0 || (Math.max(word.offset, last) > size(word.buffer) && sizeAt(call.tiles, n) > 0)) fail(at, `an address outside buffer ${word.buffer}`)
         if (b.region === 'arena' && b.offset + size(word.buffer) > p.sizes.arena) fail(at, `buffer ${word.buffer} outside the arena`)
         if (b.region === 'keep' && b.offset + size(word.buffer) > p.sizes.keep) fail(at, `buffer ${word.buffer} outside what is kept`)
       }
@@ -78,7 +102,7 @@ export function verifyAt(p: Program, n: number): void {
       if ((region === 'arena' || region === 'keep') && !ready.has(id) && size(id) > 0) fail(at, `buffer ${id} is read before it is written, or after it was overwritten`)
     }
     call.writes.forEach(write)
-  })
+  }
   for (const [name, view] of Object.entries(p.outputs)) {
     if (p.buffers[view.buffer]?.region === 'arena' && !ready.has(view.buffer) && size(view.buffer) > 0) fail(p.calls.length - 1, `output '${name}' is gone at the end`)
   }

@@ -58,3 +58,5 @@ export const sliceVjp: Vjp = (node, [dy]) => {
   const zeros = (count: number): Value[] => (count === 0 ? [] : [expand(constant([], 'f32', [0]), x.shape.map((d, i) => (i === axis ? count : d)))])
   return [concatenate([...zeros(from), dy, ...zeros(Number(x.shape[axis]) - to)], { axis })]
 }
+
+export const splitVjp: Vjp = (node, dys) => [concatenate(node.outs.map((y, i) => dys[i] ?? expand(constant([], 'f32', [0]), y.shape)))]

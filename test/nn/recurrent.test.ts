@@ -1,0 +1,185 @@
+// Recurrent layers: outputs and gradients against a reference in f64, programs that do not grow with the number of steps, files, shards,
+// and what is refused.
+import { describe, expect, test } from 'vitest'
+import { adam, dense, dropout, flatten, gru, layer, load, lstm, mse, rnn, save, sequential, sgd, ShapeError, simpleRNN, type Layer } from '../../src/index.js'
+import { fromGraph, graphHash, toGraph } from '../../src/compiler/graph/graph.js'
+import { add } from '../../src/compiler/ops/binary.js'
+import { ops } from '../../src/compiler/ops/index.js'
+import { scan } from '../../src/compiler/ops/scan.js'
+import { affine, tanh } from '../../src/compiler/ops/unary.js'
+import { at } from '../support/bits.js'
+import { randomFloats } from '../support/numbers.js'
+import { feed } from '../support/programs.js'
+import { batchOf, entry, Training } from '../support/training.js'
+
+const D = 2, UNITS = 3
+type Weights = Readonly<Record<string, readonly number[]>>
+type Kind = 'simpleRNN' | 'lstm' | 'gru' | 'gru, reset before'
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
+/** Row vector times matrix [rows, columns], plus what is there. */
+const times = (v: readonly number[], m: readonly number[], columns: number): number[] =>
+  Array.from({ length: columns }, (_, j) => v.reduce((sum, x, i) => sum + x * at(m, i * columns + j), 0))
+
+/** The outputs of all steps for one sample [steps][D], in the order in which they are computed. */
+function reference(kind: Kind, w: Weights, xs: readonly (readonly number[])[]): number[][] {
+  const named = (suffix: string): readonly number[] => Object.entries(w).find(([key]) => key.endsWith(suffix))?.[1] ?? []
+  const [kernel, recurrent, bias, recurrentBias] = ['.kernel', '.recurrentKernel', '.bias', '.recurrentBias'].map(named)
+  if (kernel === undefined || recurrent === undefined || bias === undefined || recurrentBias === undefined) throw new RangeError('weights')
+  const gates = bias.length / UNITS
+  let h = new Array<number>(UNITS).fill(0), c = h
+  return xs.map((x) => {
+    const a = times(x, kernel, gates * UNITS).map((v, i) => v + at(bias, i))
+    const b = times(h, recurrent, gates * UNITS).map((v, i) => v + (recurrentBias[i] ?? 0))
+    const part = (v: readonly number[], g: number): number[] => v.slice(g * UNITS, (g + 1) * UNITS)
+    const both = (g: number): number[] => part(a, g).map((v, i) => v + at(part(b, g), i))
+    if (kind === 'simpleRNN') h = both(0).map(Math.tanh)
+    else if (kind === 'lstm') {
+      const [i, f, g, o] = [both(0).map(sigmoid), both(1).map(sigmoid), both(2).map(Math.tanh), both(3).map(sigmoid)]
+      c = c.map((v, k) => at(f ?? [], k) * v + at(i ?? [], k) * at(g ?? [], k))
+      h = c.map((v, k) => at(o ?? [], k) * Math.tanh(v))
+    } else {
+      const [z, r] = [both(0).map(sigmoid), both(1).map(sigmoid)]
+      const reset = h.map((v, k) => v * at(r, k))
+      const inner = kind === 'gru' ? part(b, 2).map((v, k) => v * at(r, k)) : part(times(reset, recurrent, 3 * UNITS), 2)
+      h = h.map((v, k) => at(z, k) * v + (1 - at(z, k)) * Math.tanh(at(a, 2 * UNITS + k) + at(inner, k)))
+    }
+    return h
+  })
+}
+
+const KINDS: readonly Kind[] = ['simpleRNN', 'lstm', 'gru', 'gru, reset before']
+const layerOf = (kind: Kind, options: { readonly returnSequences?: boolean; readonly reverse?: boolean } = {}): Layer =>
+  kind === 'simpleRNN' ? simpleRNN(UNITS, options) : kind === 'lstm' ? lstm(UNITS, options) : gru(UNITS, { ...options, resetAfter: kind === 'gru' })
+
+/** A dozen roundings a step, of numbers below 1, over at most 7 steps. */
+const TOLERANCE = 1e-5
+const STEP = 2 ** -17
+
+describe.each(KINDS)('%s', (kind) => {
+  describe.each([1, 2, 7])('%i steps', (steps) => {
+    test.each([1, 5])('a batch of %i: the loss and the gradient of each weight', (n) => {
+      for (const [returnSequences, reverse] of [[false, false], [true, false], [true, true], [false, true]] as const) {
+        const training = new Training({ layers: [layerOf(kind, { returnSequences, reverse })], input: [steps, D], loss: mse(), optimizer: sgd({ learningRate: 1 }), seed: 3 })
+        const size = (returnSequences ? steps : 1) * UNITS
+        const x = randomFloats(n * steps * D, 1, -1, 1), y = randomFloats(n * size, 2, -1, 1)
+        const result = training.trainer.shard(training.sources({ x, y }), batchOf(Array.from({ length: n }, (_, i) => i)), 0)
+        const objective = (w: Weights): number => {
+          let sum = 0
+          for (let r = 0; r < n; r++) {
+            const xs = Array.from({ length: steps }, (_, t) => Array.from(x.subarray((r * steps + t) * D, (r * steps + t + 1) * D)))
+            const hs = reference(kind, w, reverse ? xs.reverse() : xs)
+            const out = returnSequences ? (reverse ? hs.reverse() : hs).flat() : hs[hs.length - 1] ?? []
+            out.forEach((v, i) => { sum += (v - at(y, r * size + i)) ** 2 / size })
+          }
+          return sum
+        }
+        const weights = training.weights()
+        expect(Math.abs(at(result.sums, 0) - objective(weights))).toBeLessThan(TOLERANCE * objective(weights))
+        const got = training.gradients(result)
+        expect(Object.keys(got).length).toBe(kind === 'gru' ? 4 : 3)
+        for (const [key, w] of Object.entries(weights)) {
+          w.forEach((_, i) => {
+            const shifted = (by: number): number => objective({ ...weights, [key]: w.map((v, j) => (j === i ? v + by : v)) })
+            expect(Math.abs(entry(got, key, i) - (shifted(STEP) - shifted(-STEP)) / (2 * STEP) / n), `${key}[${i}]`).toBeLessThan(TOLERANCE)
+          })
+        }
+      }
+    })
+  })
+
+  const model = (steps: number, shards = 1) => sequential([layerOf(kind, { returnSequences: true }), dropout(0.2), layerOf(kind), dense(1)], { input: [steps, D], seed: 5 })
+    .compile({ optimizer: adam(), loss: mse(), shards })
+
+  test('programs do not grow with the number of steps; memory grows in proportion', () => {
+    for (const which of ['grad', 'predict'] as const) {
+      const [a, b, c] = [10, 100, 1000].map((steps) => model(steps).program(which, { capacity: 8 }).program)
+      if (a === undefined || b === undefined || c === undefined) throw new RangeError('three programs')
+      expect([b.calls.length, b.buffers.length, c.calls.length, c.buffers.length]).toEqual([a.calls.length, a.buffers.length, a.calls.length, a.buffers.length])
+      // Where each step adds k bytes, the differences of the three are as those of their steps.
+      expect((c.report.peak - b.report.peak) / (b.report.peak - a.report.peak)).toBeCloseTo(10, 0)
+    }
+  })
+
+  test('a step of the forward pass runs once in training', () => {
+    const { text } = model(10).program('grad', { capacity: 8 })
+    expect(text.match(/^loop /gm)?.length).toBe(4)
+  })
+
+  test('training gives the same twice and continues from a file, which says the same', async () => {
+    const x = randomFloats(11 * 6 * D, 8), y = randomFloats(11, 9)
+    const fitted = async (shards: number) => {
+      const m = model(6, shards)
+      await m.fit(x, y, { epochs: 2, batchSize: 4, validationSplit: 0 })
+      return m
+    }
+    const [a, b] = [await fitted(1), await fitted(1)]
+    expect(a.getWeights()).toEqual(b.getWeights())
+    expect(a.hash).toBe(b.hash)
+    const again = load(save(a))
+    expect(again.hash).toBe(a.hash)
+    expect(again.predictSync(x).data).toEqual(a.predictSync(x).data)
+    // A row alone, and among others.
+    expect(a.predictSync(x.subarray(0, 6 * D)).data).toEqual(a.predictSync(x).data.subarray(0, 1))
+    const sharded = await fitted(3)
+    for (const [key, { data }] of Object.entries(a.getWeights())) sharded.getWeights()[key]?.data.forEach((v, i) => { expect(Math.abs(v - at(data, i))).toBeLessThan(1e-3) })
+  })
+})
+
+test('the forget gate begins at 1', () => {
+  const w = sequential([lstm(2)], { input: [3, 1] }).getWeights()
+  expect(Array.from(w['lstm1.bias']?.data ?? [])).toEqual([0, 0, 1, 1, 0, 0, 0, 0])
+})
+
+test('a cell of one\'s own, with a layer inside, is named and learns', async () => {
+  const inner = dense(4, { activation: 'tanh', name: 'inner' })
+  const cell = rnn({ states: [4], step: (x, states) => { const next = states.map((h) => add(affine(h, 0.5, 0), inner(x))); return { output: affine(next[0] ?? x, 2, 0), states: next } } }, { name: 'mine' })
+  const m = sequential([cell, dense(1)], { input: [5, 2], seed: 1 }).compile({ optimizer: adam({ learningRate: 0.05 }), loss: mse() })
+  expect(Object.keys(m.getWeights())).toEqual(['mine/inner.kernel', 'mine/inner.bias', 'dense1.kernel', 'dense1.bias'])
+  const x = randomFloats(40 * 10, 3, -1, 1), y = Float32Array.from({ length: 40 }, (_, i) => at(x, i * 10 + 8))
+  const { epochs } = await m.fit(x, y, { epochs: 30 })
+  expect(epochs[29]?.loss).toBeLessThan(0.3 * (epochs[0]?.loss ?? 0))
+})
+
+test('a graph with a scan comes back as it was', () => {
+  const { graph } = sequential([lstm(3), dense(2)], { input: [4, 2] }).definition
+  const again = toGraph(fromGraph(graph, (name) => ops.get(name)), { path: () => '', key: () => '' })
+  expect(again).toEqual(graph)
+  expect(graphHash(again)).toBe(graphHash(graph))
+  expect(graphHash(sequential([lstm(3, { name: 'a' }), dense(2)], { input: [4, 2] }).definition.graph)).toBe(graphHash(graph))
+  expect(graphHash(sequential([lstm(3, { activation: 'sigmoid' }), dense(2)], { input: [4, 2] }).definition.graph)).not.toBe(graphHash(graph))
+  const damaged = (change: (g: typeof graph) => unknown) => () => fromGraph({ ...graph, nodes: graph.nodes.map((node) => (node.body === undefined ? node : { ...node, body: change(node.body) as typeof graph })) }, (name) => ops.get(name))
+  expect(damaged((g) => ({ ...g, outputs: { ...g.outputs, out7: 0 } }))).toThrow('does not fit together')
+  expect(damaged((g) => ({ ...g, outputs: { in0: 0 } }))).toThrow()
+  expect(damaged((g) => ({ ...g, outputs: Object.fromEntries(Object.entries(g.outputs).filter(([name]) => name !== 'in1')) }))).toThrow()
+})
+
+describe('what is refused', () => {
+  const x = feed('x', ['n', 4, 2])
+  test('a cell that changes the shape of its state, by the layer\'s name', () => {
+    const wide = rnn({ states: [3], step: (xt) => ({ output: xt, states: [xt] }) }, { name: 'wide' })
+    expect(() => sequential([wide], { input: [4, 2] })).toThrow(/wide: scan: expected a step that gives its carry 0 as it takes it, f32\[n, 3\], got f32\[n, 2\]/)
+  })
+  test('sequences without steps, of different lengths, or none', () => {
+    const sum = (h: readonly typeof x[], xs: readonly typeof x[]) => ({ carries: h, ys: xs })
+    expect(() => scan(sum, [], [feed('x', ['n', 0, 2])])).toThrow(ShapeError)
+    expect(() => scan(sum, [], [x, feed('y', ['n', 5, 2])])).toThrow('sequences of 4 steps')
+    expect(() => scan(sum, [], [feed('y', ['n'])])).toThrow(ShapeError)
+    expect(() => scan(sum, [], [])).toThrow(ShapeError)
+    expect(() => scan(() => ({ carries: [], ys: [] }), [feed('h', ['n', 2])], [x])).toThrow('1 carries')
+  })
+  test('inputs that are no sequences, and wrong options', () => {
+    expect(() => sequential([lstm(3)], { input: [4] })).toThrow('sequences [n, steps, …]')
+    expect(() => sequential([flatten(), gru(3)], { input: [4, 2] })).toThrow(ShapeError)
+    expect(() => lstm(0)).toThrow(RangeError)
+    expect(() => gru(2, { resetafter: true } as object)).toThrow('resetafter')
+    expect(() => simpleRNN(2, { returnSequences: 1 as unknown as boolean })).toThrow(TypeError)
+    expect(() => rnn({ states: [0], step: (v) => ({ output: v, states: [v] }) })(x)).toThrow(RangeError)
+    expect(() => rnn(3 as never)).toThrow(TypeError)
+    expect(() => rnn({ states: [2], step: () => null as never })(x)).toThrow(TypeError)
+  })
+  test('a layer of one\'s own may scan', () => {
+    const running = layer('running', {}, (v) => scan(([h], [xt]) => { const next = h === undefined || xt === undefined ? [] : [tanh(add(h, xt))]; return { carries: next, ys: next } }, [feed('$h', ['n', 2])], [v]).ys[0] ?? v)
+    expect(running(x).shape).toEqual(['n', 4, 2])
+  })
+})
