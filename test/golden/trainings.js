@@ -173,9 +173,36 @@ async function pooled({ sequential, dense, flatten, maxPool2d, averagePool2d, gl
   return row(again, [first.epochs, second.epochs, [await again.evaluate(x, y)]], p)
 }
 
+/** Convolutions with strides, dilation, groups and padding, depthwise too, over bytes of images. */
+async function convolved({ sequential, conv2d, depthwiseConv2d, maxPool2d, flatten, dense, reshape, adam, sparseCategoricalCrossentropy, accuracy }, { digits }) {
+  const { images, labels } = digits({ samples: 40, seed: 6 })
+  const model = sequential([
+    reshape([28, 28, 1]), conv2d(6, 3, { strides: 2, padding: 'same', activation: 'relu' }), depthwiseConv2d(3, { activation: 'tanh' }), conv2d(8, 3, { groups: 2, dilation: 2 }),
+    maxPool2d(), flatten(), dense(10, { activation: 'softmax' }),
+  ], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 }, seed: 10 })
+    .compile({ optimizer: adam({ learningRate: 0.005 }), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
+  const h = await model.fit(images, labels, { epochs: 3, batchSize: 16 })
+  const p = await model.predict(images)
+  checkAlone(model, images, 784, p)
+  return row(model, [h.epochs], p)
+}
+
+/** Time: all three recurrent layers, sequences and last states, forwards and backwards. */
+async function recurrent({ sequential, simpleRNN, gru, lstm, dense, rmsprop, mse }) {
+  const n = 30
+  const x = numbers(n * 9 * 2, 11)
+  const y = Float32Array.from({ length: n }, (_, i) => x[i * 18] + x[i * 18 + 17])
+  const model = sequential([simpleRNN(5, { returnSequences: true }), gru(4, { returnSequences: true, reverse: true }), lstm(6), dense(1)], { input: [9, 2], seed: 11 })
+    .compile({ optimizer: rmsprop({ learningRate: 0.01 }), loss: mse() })
+  const h = await model.fit(x, y, { epochs: 4, batchSize: 8 })
+  const p = await model.predict(x)
+  checkAlone(model, x, 18, p)
+  return row(model, [h.epochs], p)
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent })) rows[name] = await train(equigrad, data)
   return rows
 }
