@@ -1,7 +1,6 @@
 // From values to a model's graph: layers get their names, parameters their keys, inputs the names of the record they came in.
-import { EquigradError, message } from '../core/errors.js'
+import { describe, EquigradError, message } from '../core/errors.js'
 import { checkNumber, checkOptions, checkWord } from '../core/options.js'
-import { describe } from '../core/errors.js'
 import type { Store } from '../runtime/store.js'
 import { commonHome, declarationOf, declare, type Declaration, type Home } from './home.js'
 import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
