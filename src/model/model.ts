@@ -10,7 +10,7 @@ import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { printProgram, programHash } from '../compiler/passes/print.js'
-import { specialise } from '../compiler/passes/specialise.js'
+import { specialise, specialiseTraced } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
 import type { Weights } from '../optim/optimizer.js'
@@ -19,7 +19,6 @@ import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, Home, type Declaration } from './home.js'
-import { byTraceMode } from './mode.js'
 import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { Tensor } from './tensor.js'
 
@@ -159,7 +158,7 @@ export class Model<I, O> {
     const names = Object.keys(values)
     const inputs = this.inputs()
     for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message('call', `values for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
-    const outputs = rewrite(byTraceMode(Object.values(values)), {
+    const outputs = rewrite(specialiseTraced(Object.values(values)), {
       leaf: (v) => {
         if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
         if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v

@@ -1,10 +1,10 @@
 // A trainer runs steps: `grad` over each shard, `combine`, `apply`. It owns the gradient block, the sums and the optimizer's states.
 import { EquigradError } from '../core/errors.js'
-import { evaluate, type ScalarVariables } from '../core/scalar.js'
+import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
 import { fromGraph } from '../compiler/graph/graph.js'
-import { constant, scalar, Value } from '../compiler/graph/value.js'
+import { constant, scalar, topological, Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
@@ -17,12 +17,12 @@ import { planMemory } from '../compiler/passes/plan.js'
 import { specialise, specialiseTraining, type Average } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
-import { topological } from '../compiler/graph/value.js'
 import { readInputs } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
 import type { Block, Store } from '../runtime/store.js'
-import { applyProgram, layoutOf, type Layout } from './apply.js'
+import { layoutOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
+import { Updater, zeroed, type Updated } from './update.js'
 
 /** Where the rows of a training are: addresses of whole data sets in the store, by input, and their element types. */
 export interface Sources {
@@ -101,13 +101,8 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   }
   sum('loss', loss, weight)
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
-  // A statistic counts by its samples, so that shards add up.
-  layout.averages.forEach(({ key, offset }) => {
-    const average = averages.find((a) => a.key === key)
-    if (average === undefined) throw new EquigradError(`recipe: no moving average '${key}'`)
-    fetches[`grad:${key}`] = mul(average.stat, scalar('rows'))
-    place[`grad:${key}`] = { region: 'grad', offset }
-  })
+  for (const [name, v] of statisticsOf(layout, averages)) fetches[name] = v
+  for (const { key, offset } of layout.averages) place[`grad:${key}`] = { region: 'grad', offset }
   let at = 0
   wanted.forEach(({ key, offset, length }, i) => {
     const g = leaves[i] === null ? null : found[at++] ?? null
@@ -155,14 +150,10 @@ export class Trainer {
   readonly layout: Layout
   readonly #store: Store
   readonly #seed: number
-  /** the gradient of the whole step, and its sums */
-  readonly #grad: Block
-  readonly #sums: Block
-  /** those of one shard; the same blocks when there is one shard */
+  readonly #updater: Updater
+  /** the gradient of one shard, and its sums; the updater's blocks when there is one shard */
   readonly #shardGrad: Block
   readonly #shardSums: Block
-  readonly #states: ReadonlyMap<string, Block>
-  readonly #apply: Executor
   readonly #programs = new Map<string, Executor>()
   /** sums: the objective, then what is measured */
   readonly sumCount: number
@@ -181,34 +172,19 @@ export class Trainer {
     this.#seed = seed
     this.layout = layoutOf(trainedParams(recipe), recipe.optimizer, trainValues(recipe).averages)
     this.sumCount = 1 + recipe.measured.length
-    const block = (bytes: number): Block => {
-      const b = store.alloc(bytes)
-      store.bytes.fill(0, b.address, b.address + b.bytes)
-      return b
-    }
-    this.#grad = block(this.layout.bytes)
-    this.#sums = block(this.sumCount * 8)
-    this.#shardGrad = recipe.shards === 1 ? this.#grad : block(this.layout.bytes)
-    this.#shardSums = recipe.shards === 1 ? this.#sums : block(this.sumCount * 8)
-    this.#states = new Map(recipe.optimizer.states.map((name) => [name, block(this.layout.stateBytes)]))
-    this.#apply = new Executor(applyProgram(this.layout, recipe.optimizer, this.sumCount), store, {
-      seed, grad: this.#grad.address, sum: this.#sums.address, state: (name) => this.#state(name).address,
-    })
+    this.#updater = new Updater(this.layout, this.sumCount, store, seed)
+    const { grad, sums } = this.#updater
+    this.#shardGrad = recipe.shards === 1 ? grad : zeroed(store, this.layout.bytes)
+    this.#shardSums = recipe.shards === 1 ? sums : zeroed(store, this.sumCount * 8)
   }
 
-  #state(name: string): Block {
-    const block = this.#states.get(name)
-    if (block === undefined) throw new EquigradError(`trainer: no state '${name}'`)
-    return block
-  }
-
-  get applyProgram(): Program { return this.#apply.program }
+  get applyProgram(): Program { return this.#updater.program }
 
   /** Gives the trainer's memory back. */
   release(): void {
     for (const executor of this.#programs.values()) executor.release()
-    this.#apply.release()
-    for (const block of new Set([this.#grad, this.#sums, this.#shardGrad, this.#shardSums, ...this.#states.values()])) this.#store.free(block)
+    if (this.recipe.shards > 1) for (const block of [this.#shardGrad, this.#shardSums]) this.#store.free(block)
+    this.#updater.release()
   }
 
   /** The executor of one shard's program; few are kept. */
@@ -258,8 +234,8 @@ export class Trainer {
     this.#rows = results.reduce((sum, { rows }) => sum + rows, 0)
     const [first, ...others] = results.filter((r) => r.rows > 0).sort((a, b) => a.shard - b.shard)
     if (first === undefined) throw new EquigradError('combine: expected a shard with rows')
-    store.f32(this.#grad.address, this.layout.bytes / 4).set(first.grad)
-    store.f64(this.#sums.address, this.sumCount).set(first.sums)
+    store.f32(this.#updater.grad.address, this.layout.bytes / 4).set(first.grad)
+    store.f64(this.#updater.sums.address, this.sumCount).set(first.sums)
     for (const { grad, sums } of others) {
       store.f32(this.#shardGrad.address, this.layout.bytes / 4).set(grad)
       store.f64(this.#shardSums.address, this.sumCount).set(sums)
@@ -270,8 +246,8 @@ export class Trainer {
   /** Adds the shard's blocks to the step's. */
   #addShard(): void {
     const length = this.layout.bytes / 4
-    this.#store.run('f32_accumulate', { x: this.#shardGrad.address, y: this.#grad.address, length }, Math.ceil(length / ELEMENTS))
-    this.#store.run('f64_accumulate', { x: this.#shardSums.address, y: this.#sums.address, length: this.sumCount }, Math.ceil(this.sumCount / ELEMENTS))
+    this.#store.run('f32_accumulate', { x: this.#shardGrad.address, y: this.#updater.grad.address, length }, Math.ceil(length / ELEMENTS))
+    this.#store.run('f64_accumulate', { x: this.#shardSums.address, y: this.#updater.sums.address, length: this.sumCount }, Math.ceil(this.sumCount / ELEMENTS))
   }
 
   /**
@@ -291,8 +267,8 @@ export class Trainer {
       this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
       if (shards === 1) return
       if (first) {
-        store.bytes.copyWithin(this.#grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
-        store.bytes.copyWithin(this.#sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
+        store.bytes.copyWithin(this.#updater.grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
+        store.bytes.copyWithin(this.#updater.sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
       } else this.#addShard()
       first = false
     }
@@ -303,19 +279,10 @@ export class Trainer {
    *
    * @returns the step's sums, the penalty of its weights before the update; `ok` is false when something was not finite: then nothing has changed
    */
-  apply(): { readonly ok: boolean; readonly sums: Float64Array; readonly penalty: number; readonly norm: number } {
-    const { optimizer } = this.recipe
-    const variables: ScalarVariables = { step: this.step, t: this.step + 1, scale: this.scale }
-    this.#apply.bind(1)
-    this.#apply.prepare()
-    for (const [name, s] of Object.entries(optimizer.scalars)) this.#apply.setF32(name, evaluate(s, variables, this.#store.math))
-    if (this.#apply.hasSlot('rows')) this.#apply.setF32('rows', this.#rows)
-    this.#apply.run()
-    const { view } = this.#store
-    const totals = this.#apply.output('totals')
-    const ok = view.getUint32(this.#apply.output('ok'), true) === 1
-    if (ok) { this.step++; this.#store.changed() }
-    return { ok, sums: this.#store.f64(this.#sums.address, this.sumCount).slice(), norm: view.getFloat64(totals, true), penalty: view.getFloat64(totals + 8, true) }
+  apply(): Updated & { readonly sums: Float64Array } {
+    const updated = this.#updater.run({ step: this.step, t: this.step + 1, scale: this.scale }, this.#rows)
+    if (updated.ok) this.step++
+    return { ...updated, sums: this.#store.f64(this.#updater.sums.address, this.sumCount).slice() }
   }
 
   /** The learning rate of the next step. */
@@ -324,18 +291,12 @@ export class Trainer {
   }
 
   /** Copies of the optimizer's states, by `state/key`. */
-  getState(): Record<string, Float32Array> {
-    const out: Record<string, Float32Array> = {}
-    for (const [name, block] of this.#states) for (const { key, offset, length } of this.layout.segments) out[`${name}/${key}`] = this.#store.f32(block.address + offset, length).slice()
-    return out
-  }
+  getState(): Record<string, Float32Array> { return Object.fromEntries([...this.#updater.states()].map(([name, numbers]) => [name, numbers.slice()])) }
 
   setState(state: Readonly<Record<string, Float32Array>>): void {
-    for (const [name, block] of this.#states) {
-      for (const { key, offset, length } of this.layout.segments) {
-        const data = state[`${name}/${key}`]
-        if (data !== undefined && data.length === length) this.#store.f32(block.address + offset, length).set(data)
-      }
+    for (const [name, numbers] of this.#updater.states()) {
+      const data = state[name]
+      if (data !== undefined && data.length === numbers.length) numbers.set(data)
     }
   }
 
