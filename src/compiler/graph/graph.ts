@@ -3,7 +3,7 @@ import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
 import { formatShape, sameShape } from '../../core/shape.js'
 import type { Op } from '../op.js'
-import { apply, inScope, rewrite, topological, Value, type Body, type Graph, type GraphNode, type GraphValue, type Scope } from './value.js'
+import { apply, inScope, rewrite, topological, Value, type Body, type Graph, type GraphNode, type GraphValue, type InputSpec, type ParamSpec, type Scope } from './value.js'
 
 export type { Graph, GraphNode, GraphValue } from './value.js'
 
@@ -139,10 +139,13 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
 /** What a graph computes, as SHA-256 without paths and keys of weights: equal graphs, equal bits. */
 export const graphHash = (graph: Graph): string => sha256Hex(toJson(anonymous(graph)))
 
+const namelessSpec = (spec: ParamSpec | InputSpec): object =>
+  ({ ...spec, name: '', ...('constraint' in spec && spec.constraint !== undefined ? { constraint: anonymous(spec.constraint) } : {}) })
+
 /** A graph without its names. */
 function anonymous(graph: Graph): unknown {
   const nodes = graph.nodes.map(({ op, ins, outs, attrs, body }) =>
     [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1)), ...(body === undefined ? [] : [anonymous(body)])])
-  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
+  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? namelessSpec(v.spec) : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
   return [values, nodes, Object.values(graph.outputs)]
 }

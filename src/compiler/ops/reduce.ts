@@ -17,7 +17,7 @@ function infer(name: string, ins: readonly Type[], attrs: Attrs): readonly Type[
   const x = operand(name, ins, 0)
   const axes = axesOf(attrs)
   axes.forEach((axis, i) => {
-    if (!(axis >= 0 && axis < x.shape.length) || (i > 0 && axis !== (axes[i - 1] ?? 0) + 1)) {
+    if (!(Number.isInteger(axis) && axis >= 0 && axis < x.shape.length) || (i > 0 && axis !== (axes[i - 1] ?? 0) + 1)) {
       throw new ShapeError(`${name}: expected neighbouring axes in ascending order within ${formatShape(x.shape)}, got [${axes.join(', ')}]`)
     }
   })
