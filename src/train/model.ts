@@ -16,7 +16,7 @@ import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, runStep } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
 import { Scoreboard } from './scores.js'
-import { evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
+import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
 
 export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O]: Loss<never> }
 export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
@@ -162,6 +162,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
       if (!params(this.definition.graph).some(({ key }) => isAmong(key, f))) throw new RangeError(message('compile.frozen', `layers or weights among ${params(this.definition.graph).map(({ key }) => key).join(', ')}`, describe(f)))
     }
     if (trainedParams(recipe).length === 0) throw new RangeError(message('compile', 'at least one weight that is trained', 'none'))
+    checkTrains(recipe)
     if (this.#busy > 0) throw new BusyError(message('compile', 'a model that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     this.#reset()
     this.#recipe = recipe

@@ -1,5 +1,5 @@
 // A trainer runs steps: `grad` over each shard, `combine`, `apply`. It owns the gradient block, the sums and the optimizer's states.
-import { EquigradError } from '../core/errors.js'
+import { EquigradError, message } from '../core/errors.js'
 import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
@@ -78,6 +78,25 @@ const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Valu
   return v
 }
 
+/** The gradients of a loss by weights, null where nothing depends on one. */
+function gradientsByKey(loss: Value, dy: Value, keys: readonly string[]): readonly (Value | null)[] {
+  const leaves = new Map(topological([loss]).flatMap((node) => node.ins).flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const wanted = keys.flatMap((key) => leaves.get(key) ?? [])
+  const found = new Map(gradients([{ y: loss, dy }], wanted).map((g, i) => [wanted[i], g]))
+  return keys.map((key) => { const v = leaves.get(key); return v === undefined ? null : found.get(v) ?? null })
+}
+
+/**
+ * Refuses what cannot be trained, when it is compiled and not at the first step.
+ *
+ * @throws EquigradError for an op on the way from a weight to the loss that has no gradient, or when nothing that is trained has one
+ */
+export function checkTrains(recipe: Recipe): void {
+  const loss = valueNamed(trainValues(recipe).values, 'loss')
+  const found = gradientsByKey(loss, expand(constant([], 'f32', [1]), loss.shape), trainedParams(recipe).map(({ key }) => key))
+  if (found.every((g) => g === null)) throw new EquigradError(message('compile: loss', 'one with a gradient by a weight that is trained', 'one that is constant in all of them'))
+}
+
 /**
  * The program of one shard: writes the sums of its gradients into the gradient block, and its sums of losses and metrics.
  */
@@ -87,12 +106,9 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   const weight = weighted ? weightInput() : null
   // The objective of a batch is Σ loss·weight / divisor: the seed of a sample is weight / divisor.
   const share = expand(scalar('inverseDivisor'), loss.shape)
-  const params = [...new Set(topological([loss]).flatMap((node) => node.ins))].filter((v) => v.source.kind === 'param')
-  const byKey = new Map(params.map((v) => [v.source.kind === 'param' ? v.source.key : '', v]))
   // Gradients are asked for from the last layer to the first, as the backward pass makes them: what it needs can go early.
   const wanted = [...layout.segments].reverse()
-  const leaves = wanted.map(({ key }) => byKey.get(key) ?? null)
-  const found = gradients([{ y: loss, dy: weight === null ? share : mul(weight, share) }], leaves.flatMap((v) => (v === null ? [] : [v])))
+  const found = gradientsByKey(loss, weight === null ? share : mul(weight, share), wanted.map(({ key }) => key))
   const fetches: Record<string, Value> = {}
   const place: Record<string, { region: 'grad' | 'sum'; offset: number }> = {}
   const sum = (name: string, v: Value, w: Value | null): void => {
@@ -103,10 +119,8 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
   for (const [name, v] of statisticsOf(layout, averages)) fetches[name] = v
   for (const { key, offset } of layout.averages) place[`grad:${key}`] = { region: 'grad', offset }
-  let at = 0
   wanted.forEach(({ key, offset, length }, i) => {
-    const g = leaves[i] === null ? null : found[at++] ?? null
-    fetches[`grad:${key}`] = g ?? expand(constant([], 'f32', [0]), [length])
+    fetches[`grad:${key}`] = found[i] ?? expand(constant([], 'f32', [0]), [length])
     place[`grad:${key}`] = { region: 'grad', offset }
   })
   const names = Object.keys(fetches)
