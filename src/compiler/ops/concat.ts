@@ -1,5 +1,5 @@
 // concat, slice and split: values side by side along an axis, a part of one, and its parts along the last dimension.
-import { ShapeError } from '../../core/errors.js'
+import { message, ShapeError } from '../../core/errors.js'
 import { elements, formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
 import { apply, apply1, type Value } from '../graph/value.js'
@@ -13,7 +13,7 @@ const axisOf = (attrs: Attrs): number => Number(attrs['axis'])
 /** An axis as given, negative from the end: not the sample dimension. */
 function checkedAxis(op: string, axis: number, shape: Shape): number {
   const at = axis < 0 ? axis + shape.length : axis
-  if (!Number.isInteger(axis) || at < 0 || at >= shape.length || shape[at] === 'n') throw new ShapeError(`${op}: expected an axis of ${formatShape(shape)} that is not the samples', got ${axis}`)
+  if (!Number.isInteger(axis) || at < 0 || at >= shape.length || shape[at] === 'n') throw new ShapeError(message(op, `an axis of ${formatShape(shape)} that is not the samples'`, String(axis)))
   return at
 }
 
