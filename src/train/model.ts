@@ -9,6 +9,7 @@ import type { Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
@@ -123,7 +124,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #kept: Map<string, Float32Array> | undefined
   /** training calls that run or wait */
   #busy = 0
-  readonly #evaluators = new Map<string, Executor>()
+  readonly #evaluators = new Executors(4)
 
   constructor(definition: Definition, defined: Pick<Defined, 'declarations' | 'home'>, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
     super(definition, defined, weights)
@@ -171,10 +172,9 @@ export class TrainableModel<I, O> extends Model<I, O> {
 
   #reset(): void {
     this.#trainer?.release()
-    for (const executor of this.#evaluators.values()) executor.release()
+    this.#evaluators.release()
     this.#trainer = undefined
     this.#resume = undefined
-    this.#evaluators.clear()
   }
 
   override [Symbol.dispose](): void {
@@ -379,13 +379,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
 
   #evaluator(recipe: Recipe, capacity: number, data: ReadonlyMap<string, Rows>): Executor {
     const dtypes = dtypesOf(data)
-    const key = `${capacity} ${[...dtypes].join(' ')}`
-    const known = this.#evaluators.get(key)
-    if (known !== undefined) return known
-    if (this.#evaluators.size >= 4) for (const [old, executor] of this.#evaluators) { executor.release(); this.#evaluators.delete(old); break }
-    const executor = new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed })
-    this.#evaluators.set(key, executor)
-    return executor
+    return this.#evaluators.get(`${capacity} ${[...dtypes].join(' ')}`, () =>
+      new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed }))
   }
 
   override program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {

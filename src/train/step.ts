@@ -4,7 +4,7 @@ import { describe, EquigradError, message, NonFiniteError, ShapeError } from '..
 import { checkOptions, checkWord } from '../core/options.js'
 import { elements, isBatched, type DType } from '../core/shape.js'
 import { inTrace, type Mode } from '../compiler/graph/trace.js'
-import { constant, topological, Value, type Scalar } from '../compiler/graph/value.js'
+import { byName, constant, topological, Value, type Scalar } from '../compiler/graph/value.js'
 import { total } from '../compiler/ops/metric.js'
 import { expand } from '../compiler/ops/shapes.js'
 import { fuse } from '../compiler/passes/fuse.js'
@@ -13,13 +13,15 @@ import { lower, type LowerOptions } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { specialise, specialiseTraining } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
+import type { Program } from '../compiler/program.js'
 import { input, type InputOptions } from '../model/define.js'
 import { bytesOf, toRows, type Dense, type Rows } from '../model/data.js'
 import { commonHome, declarationOf, type Declaration } from '../model/home.js'
-import { Model, readInputs, sameCount, type AnyModel } from '../model/model.js'
+import { asRecord, Model, readInputs, sameCount, type AnyModel } from '../model/model.js'
 import { Tensor } from '../model/tensor.js'
 import type { Update } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import type { Store } from '../runtime/store.js'
 import { layoutOfAll, statisticsOf, type Layout, type Trained } from './apply.js'
 import { Updater } from './update.js'
@@ -184,7 +186,7 @@ function planOf({ mode, fetches, updates }: Traced, moved: ReadonlySet<string>):
     gradients(loss, values).forEach((g, at) => open.set(`grad:${trained[i]?.params[at]?.key ?? ''}`, g))
   })
   const { values, averages } = mode === 'train' ? specialiseTraining([...open.values()]) : { values: specialise([...open.values()], mode), averages: [] }
-  const settled = new Map([...open.keys()].flatMap((name, i): [string, Value][] => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
+  const settled = new Map(Object.entries(byName(open.keys(), values)))
   if (updates.length === 0) return { fetches: settled, place: {}, layout: null }
   const layout = layoutOfAll(trained, averages.filter(({ key }) => moved.has(key)))
   for (const [name, v] of statisticsOf(layout, averages)) settled.set(name, v)
@@ -193,16 +195,14 @@ function planOf({ mode, fetches, updates }: Traced, moved: ReadonlySet<string>):
   return { fetches: settled, place: Object.fromEntries([...sums, ...gradient]), layout }
 }
 
-/** Few programs are kept: for capacities that are powers of two. */
-const PROGRAMS = 4
-
 /** Runs a traced step on a store. */
 class Runner {
   readonly #traced: Traced
   readonly #plan: Plan
   readonly #store: Store
   readonly #seed: number
-  readonly #programs = new Map<string, Executor>()
+  /** few: capacities are powers of two */
+  readonly #programs = new Executors(4)
   readonly #updater: Updater | null
   /** steps completed: what random streams and schedules count by */
   #steps = 0
@@ -212,35 +212,31 @@ class Runner {
     this.#plan = planOf(found, moved)
     this.#store = store
     this.#seed = seed
+    // What cannot be built is refused when the step is defined, before it has taken any memory.
+    this.#compile(1, new Map([...found.inputs].map(([name, v]) => [name, v.source.kind === 'input' ? v.source.spec.data : 'f32'])))
     const { layout } = this.#plan
     this.#updater = layout === null ? null : new Updater(layout, found.updates.length, store, seed)
-    // What cannot be built is refused when the step is defined.
-    this.#program(1, new Map([...found.inputs].map(([name, v]) => [name, v.source.kind === 'input' ? v.source.spec.data : 'f32'])))
   }
 
-  #program(capacity: number, dtypes: ReadonlyMap<string, DType>): Executor {
-    const key = `${capacity} ${[...dtypes].join(' ')}`
-    const known = this.#programs.get(key)
-    if (known !== undefined) return known
-    if (this.#programs.size >= PROGRAMS) for (const [old, executor] of this.#programs) { executor.release(); this.#programs.delete(old); break }
+  #compile(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
     const { fetches, place } = this.#plan
     const ready = fuse(readInputs([...fetches.values()], dtypes, null))
-    const chosen = Object.fromEntries([...fetches.keys()].flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
-    const updater = this.#updater
-    const executor = new Executor(verify(planMemory(lower({ capacity, fetches: chosen, place }))), this.#store, {
-      seed: this.#seed, ...(updater === null ? {} : { grad: updater.grad.address, sum: updater.sums.address }),
-    })
-    this.#programs.set(key, executor)
-    return executor
+    return verify(planMemory(lower({ capacity, fetches: byName(fetches.keys(), ready), place })))
   }
 
-  async run(feeds: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, number | Tensor>>> {
+  #executor(capacity: number, dtypes: ReadonlyMap<string, DType>): Executor {
+    return this.#programs.get(`${capacity} ${[...dtypes].join(' ')}`, () =>
+      new Executor(this.#compile(capacity, dtypes), this.#store, { seed: this.#seed, ...(this.#updater === null ? {} : { grad: this.#updater.grad.address, sum: this.#updater.sums.address }) }))
+  }
+
+  async run(feeds: unknown): Promise<Readonly<Record<string, number | Tensor>>> {
     const data = this.#read(feeds)
     return this.#updater === null ? this.#once(data) : await this.#store.exclusive(() => Promise.resolve(this.#once(data)))
   }
 
-  #read(feeds: Readonly<Record<string, unknown>>): ReadonlyMap<string, Rows> {
+  #read(given: unknown): ReadonlyMap<string, Rows> {
     const { inputs } = this.#traced
+    const feeds = asRecord('step', given)
     for (const name of Object.keys(feeds)) if (!inputs.has(name)) throw new TypeError(message('step', `data for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
     const data = new Map<string, Rows>()
     for (const [name, v] of inputs) if (v.source.kind === 'input') data.set(name, toRows(`step: ${name}`, feeds[name], v.shape, v.source.spec))
@@ -252,7 +248,7 @@ class Runner {
     const n = sameCount('step', data)
     let capacity = 1
     while (capacity < n) capacity *= 2
-    const executor = this.#program(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype])))
+    const executor = this.#executor(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype])))
     const { inputs, outputs } = executor.program
     executor.bind(n)
     executor.prepare()

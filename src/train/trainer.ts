@@ -4,7 +4,7 @@ import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
 import { fromGraph } from '../compiler/graph/graph.js'
-import { constant, scalar, topological, Value } from '../compiler/graph/value.js'
+import { byName, constant, scalar, topological, Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
@@ -19,6 +19,7 @@ import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
 import { readInputs } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import type { Block, Store } from '../runtime/store.js'
 import { layoutOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
@@ -56,20 +57,17 @@ export const shardCapacity = (n: number, shards: number): number => Math.ceil(n 
 
 export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType>; readonly capacity: number; readonly fusion?: boolean }
 
-const named = (names: readonly string[], values: readonly Value[]): Readonly<Record<string, Value>> =>
-  Object.fromEntries(names.flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
-
 /** What prediction computes of a recipe. */
 function predictValues(recipe: Recipe): Readonly<Record<string, Value>> {
   const values = fromGraph(recipe.graph, (name) => ops.get(name))
-  return named(Object.keys(values), specialise(Object.values(values), 'predict'))
+  return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
 
 /** What training computes of a recipe, and the moving averages that it updates. */
 export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
   const given = fromGraph(recipe.graph, (name) => ops.get(name))
   const { values, averages } = specialiseTraining(Object.values(given), (key) => isFrozen(recipe, key))
-  return { values: named(Object.keys(given), values), averages }
+  return { values: byName(Object.keys(given), values), averages }
 }
 
 const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Value => {
@@ -123,11 +121,9 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
     fetches[`grad:${key}`] = found[i] ?? expand(constant([], 'f32', [0]), [length])
     place[`grad:${key}`] = { region: 'grad', offset }
   })
-  const names = Object.keys(fetches)
   const read = readInputs(Object.values(fetches), dtypes, ROW)
   const ready = fusion ? fuse(read) : read
-  const chosen = Object.fromEntries(names.flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
-  return verify(planMemory(lower({ capacity, fetches: chosen, place, external: (name) => !name.startsWith('$') })))
+  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), place, external: (name) => !name.startsWith('$') })))
 }
 
 /** The penalties of a recipe's weights: their factor, and what it multiplies, |w| or w². */
@@ -155,8 +151,7 @@ export function evaluateProgram(recipe: Recipe, { weighted, dtypes, capacity }: 
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
   for (const { value, penalty } of penalties(values, recipe)) fetches[penalty] = total(value)
   const ready = fuse(readInputs(Object.values(fetches), dtypes, null))
-  const chosen = Object.fromEntries(Object.keys(fetches).flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
-  return verify(planMemory(lower({ capacity, fetches: chosen, prologue: true })))
+  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), prologue: true })))
 }
 
 export class Trainer {
@@ -168,7 +163,7 @@ export class Trainer {
   /** the gradient of one shard, and its sums; the updater's blocks when there is one shard */
   readonly #shardGrad: Block
   readonly #shardSums: Block
-  readonly #programs = new Map<string, Executor>()
+  readonly #programs = new Executors(4)
   /** sums: the objective, then what is measured */
   readonly sumCount: number
   step = 0
@@ -196,20 +191,15 @@ export class Trainer {
 
   /** Gives the trainer's memory back. */
   release(): void {
-    for (const executor of this.#programs.values()) executor.release()
+    this.#programs.release()
     if (this.recipe.shards > 1) for (const block of [this.#shardGrad, this.#shardSums]) this.#store.free(block)
     this.#updater.release()
   }
 
   /** The executor of one shard's program; few are kept. */
   #gradExecutor(options: ProgramOptions): Executor {
-    const key = `${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`
-    const known = this.#programs.get(key)
-    if (known !== undefined) return known
-    if (this.#programs.size >= 4) for (const [old, executor] of this.#programs) { executor.release(); this.#programs.delete(old); break }
-    const executor = new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address })
-    this.#programs.set(key, executor)
-    return executor
+    return this.#programs.get(`${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`, () =>
+      new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
   }
 
   /** Runs the gradient program over rows [from, to) of a batch; its sums are in the shard's blocks. `divisor` is of the whole batch. */

@@ -27,12 +27,13 @@ export class Updater {
   readonly #apply: Executor
 
   constructor(layout: Layout, sumCount: number, store: Store, seed: number) {
+    const program = applyProgram(layout, sumCount)
     this.layout = layout
     this.#store = store
     this.grad = zeroed(store, layout.bytes)
     this.sums = zeroed(store, sumCount * 8)
     this.#states = new Map(layout.groups.flatMap(({ optimizer, prefix, bytes }) => optimizer.states.map((name): [string, Block] => [`${prefix}${name}`, zeroed(store, bytes)])))
-    this.#apply = new Executor(applyProgram(layout, sumCount), store, { seed, grad: this.grad.address, sum: this.sums.address, state: (name) => this.#state(name).address })
+    this.#apply = new Executor(program, store, { seed, grad: this.grad.address, sum: this.sums.address, state: (name) => this.#state(name).address })
   }
 
   #state(name: string): Block {

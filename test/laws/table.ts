@@ -755,6 +755,6 @@ function summed(terms: readonly number[]): Element {
 }
 
 export const table: readonly Row[] = [
-  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), maxRow, matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
-  ...poolRows, ...columnRows, ...scanRows,
+  ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
+  ...poolRows, ...columnRows, ...scanRows, maxRow,
 ]

@@ -380,6 +380,14 @@ describe('refused when the step is defined', () => {
     ['no model', () => Reflect.apply(step, undefined, ['model', { x: [4] }, () => ({})]), 'step: models: expected a model, or a list of models, got "model".'],
   ])('%s', (_, run, text) => { expect(run).toThrow(text) })
 
+  it('data that is no record, or lacks an input, when it is run', async () => {
+    const probe = step(model, { x: [4] }, (v) => ({ out: model.call(v.x) }))
+    const run = (feeds: unknown): Promise<unknown> => Reflect.apply(probe, undefined, [feeds]) as Promise<unknown>
+    await expect(run(undefined)).rejects.toThrow('step: expected a record of data by name, got undefined.')
+    await expect(run(x)).rejects.toThrow('step: expected a record of data by name, got Float32Array of 40.')
+    await expect(run({})).rejects.toThrow('step: x: expected a Float32Array')
+  })
+
   it('and leaves nothing behind', () => {
     const before = hashOf(model)
     expect(() => step(model, { x: [4] }, () => { throw new EquigradError('mine') })).toThrow('mine')

@@ -147,6 +147,10 @@ const scopeName = (scope: Scope | null): string =>
 export const scalar = (name: string): Value => new Value([], 'f32', { kind: 'scalar', name })
 export const constant = (shape: Shape, dtype: DType, data: readonly number[]): Value => new Value(shape, dtype, { kind: 'constant', data })
 
+/** Values by names that stand in the same order. */
+export const byName = (names: Iterable<string>, values: readonly Value[]): Readonly<Record<string, Value>> =>
+  Object.fromEntries([...names].flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
+
 /** Nodes that `outputs` need, each after those it needs (depth first from the first output, operands in order): the order of every pass. */
 export function topological(outputs: Iterable<Value>): readonly Node[] {
   const order: Node[] = []
