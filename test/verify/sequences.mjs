@@ -1,5 +1,5 @@
 // What an LSTM of 128 units learns: the adding problem (Hochreiter, Schmidhuber, 1997) of length 50, and the next character of Shakespeare's
-// plays in windows of 64. Bars are losses on data that was not trained on; PyTorch's run of the same configuration (torch.py) stands beside.
+// plays in windows of 64. Bars are losses on data that was not trained on; PyTorch's run of the same configuration (pytorch.py) stands beside.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ function windows(code, from, to, classes, steps = 64) {
 function pytorch(problem, seed, root) {
   for (const python of ['python3', '/usr/bin/python3']) {
     if (spawnSync(python, ['-c', 'import torch']).status !== 0) continue
-    const run = spawnSync(python, [join(import.meta.dirname, 'torch.py'), problem, String(seed), root], { encoding: 'utf8' })
+    const run = spawnSync(python, [join(import.meta.dirname, 'pytorch.py'), problem, String(seed), root], { encoding: 'utf8' })
     return run.status === 0 ? `PyTorch ${run.stdout.trim()}` : `PyTorch failed: ${run.stderr.trim().split('\n').at(-1)}`
   }
   return 'PyTorch is not installed (apt-get install python3-torch)'

@@ -1,5 +1,5 @@
 # The problems of sequences.mjs in PyTorch, in the same configuration: same data, layers, Keras' first values, Adam, clipping, batches, epochs.
-#   python3 torch.py adding|characters SEED DATA   prints the loss on unseen data and the seconds of training, evaluation not counted
+#   python3 pytorch.py adding|characters SEED DATA   prints the loss on unseen data and the seconds of training, evaluation not counted
 import os
 import sys
 import time
