@@ -131,6 +131,9 @@ export function sizeAt(size: Size, n: number): number {
   return mul * Math.ceil((n * per + plus) / div)
 }
 
+/** Does a call do something else for another number of samples? */
+export const dependsOnSamples = ({ tiles, words }: Call): boolean => [tiles, ...words].some((w) => typeof w === 'object' && 'per' in w && w.per !== 0)
+
 /** The product of a shape's dimensions, times k, as a size. */
 export function sizeOf(shape: Shape, k = 1): Size {
   let product = k
