@@ -1,7 +1,7 @@
 // The edges of layers: images of one pixel, windows and kernels larger than the image, a batch of one sample, sequences of one step, and scans
 // whose samples all have different lengths. Outputs and gradients beside what is written out in f64, or to the bit beside the plain case.
 import { describe, expect, test } from 'vitest'
-import { averagePool2d, batchNormalization, conv2d, depthwiseConv2d, flatten, globalAveragePool2d, maxPool2d, mse, sequential, sgd, type Layer } from '../../src/index.js'
+import { averagePool2d, batchNormalization, conv2d, depthwiseConv2d, flatten, globalAveragePool2d, maxPool2d, mse, rnn, sequential, sgd, type Layer } from '../../src/index.js'
 import { add, mul } from '../../src/compiler/ops/binary.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
 import { sum } from '../../src/compiler/ops/reduce.js'
@@ -98,6 +98,15 @@ test.each([[[3]], [[1, 1, 3]]])('batch normalisation of one sample of %j: beta, 
   expect(Math.abs(loss - beta.reduce((s, v, i) => s + (v - at(y, i)) ** 2, 0) / 3)).toBeLessThan(1e-6)
   near(g['batchNormalization1.beta'] ?? [], beta.map((v, i) => 2 * (v - at(y, i)) / 3))
   near(g['batchNormalization1.gamma'] ?? [], [0, 0, 0])
+})
+
+test('a moving average within the steps of a cell is refused where it would be trained, by name', async () => {
+  const norm = batchNormalization()
+  const cell = rnn({ states: [2], step: (x, states) => { const next = states.map((h) => tanh(add(h, norm(x)))); return { output: next[0] ?? x, states: next } } }, { name: 'cell' })
+  const model = sequential([cell], { input: [5, 2] }).compile({ optimizer: sgd(), loss: mse() })
+  const before = model.getWeights()
+  await expect(model.fit(randomFloats(40, 1), randomFloats(8, 2))).rejects.toThrow(/^cell\/batchNormalization1: expected a moving average of the whole batch, got one of each step of a scan\. Normalise/)
+  expect(model.getWeights()).toEqual(before)
 })
 
 describe.each([false, true])('a scan with lengths that all differ, reverse: %s', (reverse) => {
