@@ -68,7 +68,7 @@ export interface Program {
   readonly buffers: readonly Buffer[]
   readonly calls: readonly Call[]
   readonly loops: readonly Loop[]
-  /** the first calls, which depend on weights and constants alone, and run again only when the weights have changed */
+  /** the first calls, which depend on weights and constants alone (so not on n either), and run again only when the weights have changed */
   readonly prologue: number
   readonly inputs: Readonly<Record<string, View>>
   readonly outputs: Readonly<Record<string, View>>
