@@ -1,6 +1,6 @@
 // specialise: chooses what training or prediction computes. After it dropout and the like are ordinary ops with ordinary gradients.
 import { EquigradError, message } from '../../core/errors.js'
-import { rewrite, topological, type Node, type Value } from '../graph/value.js'
+import { everyNode, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { momentumOf } from '../ops/average.js'
 import { add } from '../ops/binary.js'
 import { rebuildScan } from '../ops/scan.js'
@@ -37,6 +37,7 @@ export function averagedKey(node: Node, ins: readonly Value[] = node.ins): strin
  * weight that several statistics move (a layer that is used twice) takes their mean.
  *
  * @param frozen - keys of weights that do not move: what a frozen average gives is its weight, as in prediction
+ * @throws EquigradError for a moving average within a scan, which would stand still, or one weight of two momentums
  */
 export function specialiseTraining(outputs: readonly Value[], frozen: (key: string) => boolean = () => false): { readonly values: readonly Value[]; readonly averages: readonly Average[] } {
   const open = rewrite(outputs, {
@@ -45,6 +46,10 @@ export function specialiseTraining(outputs: readonly Value[], frozen: (key: stri
       return node.op.name === 'average' && frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
     },
   })
+  for (const node of topological(open)) {
+    const inner = everyNode(node.body?.outs ?? []).find(({ op }) => op.name === 'average')
+    if (inner !== undefined) throw new EquigradError(message(inner.path || 'average', 'a moving average of the whole batch', 'one of each step of a scan', 'Normalise before or after the steps, or without a moving average.'))
+  }
   const found = new Map<string, { stats: Value[]; momentum: number }>()
   for (const node of topological(open)) {
     const stat = node.ins[0]
