@@ -173,6 +173,8 @@ export const kernelTable = {
    * segments: { momentum f32, 1−momentum f32, unused, unused, first piece, end piece }.
    */
   f32_average: fields('pieces segments g ok rows'),
+  /** y = x (f32) where *ok ≠ 0, else nothing is written: a constrained weight. y may be x. Tile: ELEMENTS. */
+  f32_commit: fields('x y ok length'),
 } as const
 
 export type KernelName = keyof typeof kernelTable

@@ -89,6 +89,9 @@ export interface CallOptions<K extends KernelName> {
   readonly writes: readonly KernelField<K>[]
   /** fields read and written */
   readonly updates?: readonly KernelField<K>[]
+  /** buffers that it reads, or reads and writes, through a table */
+  readonly reads?: readonly View[]
+  readonly touches?: readonly View[]
   /** fields whose buffer the first written one may take, if it is not needed afterwards */
   readonly inplace?: readonly KernelField<K>[]
 }

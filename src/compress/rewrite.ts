@@ -1,10 +1,9 @@
 // Compression is a rewrite of a model's graph: the expression that a layer gets for a weight becomes another one. Model → Model.
 import { describe, message, ShapeError } from '../core/errors.js'
 import { elements, sameShape } from '../core/shape.js'
-import { toGraph } from '../compiler/graph/graph.js'
-import { constant, rewrite, type Value } from '../compiler/graph/value.js'
+import { fromGraph, toGraph } from '../compiler/graph/graph.js'
+import { byName, constant, rewrite, type Value } from '../compiler/graph/value.js'
 import { select } from '../compiler/ops/select.js'
-import { fromGraph } from '../compiler/graph/graph.js'
 import { ops } from '../compiler/ops/index.js'
 import { ownParams, params, type Definition, type Model } from '../model/model.js'
 import { averagedKey } from '../compiler/passes/specialise.js'
@@ -30,9 +29,7 @@ export function rewriteWeights(definition: Definition, replace: (weight: Value, 
       return undefined
     },
   })
-  const outputs: Record<string, Value> = {}
-  Object.keys(values).forEach((name, i) => { const v = fresh[i]; if (v !== undefined) outputs[name] = v })
-  return { ...definition, graph: toGraph(outputs, { path: () => '', key: () => '' }) }
+  return { ...definition, graph: toGraph(byName(Object.keys(values), fresh), { path: () => '', key: () => '' }) }
 }
 
 /**

@@ -3,23 +3,23 @@ import { BusyError, EquigradError, describe, message, ShapeError } from '../core
 import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
 import { elements, formatShape, sameShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
+import { byName, rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
 import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { printProgram, programHash } from '../compiler/passes/print.js'
-import { specialise } from '../compiler/passes/specialise.js'
+import { specialise, specialiseTraced } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
 import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, Home, type Declaration } from './home.js'
-import { byTraceMode } from './mode.js'
 import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { Tensor } from './tensor.js'
 
@@ -98,7 +98,7 @@ export class Model<I, O> {
   #ready = false
   #weights: Readonly<Record<string, Float32Array>> | undefined
   #disposed = false
-  readonly #predictors = new Map<string, Executor>()
+  readonly #predictors = new Executors(CAPACITIES.length * 2)
 
   /**
    * @param defined - who the weights belong to, and where they live
@@ -141,7 +141,7 @@ export class Model<I, O> {
   /** Makes the store and the first values now, which happens by itself at first need. */
   prepare(): void { void this.store }
 
-  /** The trained weights, for `minimize` and `gradients`. */
+  /** The weights that are trained, as values, for `minimize` and `gradients`. */
   get weights(): Weights {
     return { values: params(this.definition.graph).flatMap(({ key, spec }) => { const d = this.declarations.get(key); return d !== undefined && spec.trainable ? [d.leaf] : [] }) }
   }
@@ -159,7 +159,7 @@ export class Model<I, O> {
     const names = Object.keys(values)
     const inputs = this.inputs()
     for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message('call', `values for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
-    const outputs = rewrite(byTraceMode(Object.values(values)), {
+    const outputs = rewrite(specialiseTraced(Object.values(values)), {
       leaf: (v) => {
         if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
         if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
@@ -170,8 +170,7 @@ export class Model<I, O> {
         return value
       },
     })
-    const record: Record<string, Value> = {}
-    names.forEach((name, i) => { const v = outputs[i]; if (v !== undefined) record[name] = v })
+    const record = byName(names, outputs)
     return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as O
   }
 
@@ -251,15 +250,8 @@ export class Model<I, O> {
 
   #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
     const types = [...data].map(([name, { dtype }]) => `${name}:${dtype}`).join()
-    const key = `${capacity} ${types}`
-    const known = this.#predictors.get(key)
-    if (known !== undefined) return known
-    if (this.#predictors.size >= CAPACITIES.length * 2) {
-      for (const [old, executor] of this.#predictors) { executor.release(); this.#predictors.delete(old); break }
-    }
-    const executor = new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed })
-    this.#predictors.set(key, executor)
-    return executor
+    return this.#predictors.get(`${capacity} ${types}`, () =>
+      new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed }))
   }
 
   /** Data for every input, checked, by name. */
@@ -276,12 +268,9 @@ export class Model<I, O> {
   /** The program that predicts, for data of these element types. */
   protected predictProgram(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
     const values = this.values()
-    const names = Object.keys(values)
     const outputs = specialise(Object.values(values), 'predict')
     const ready = fuse(readInputs(outputs, dtypes, null))
-    const fetches: Record<string, Value> = {}
-    names.forEach((name, i) => { const v = ready[i]; if (v !== undefined) fetches[name] = v })
-    return verify(planMemory(lower({ capacity, fetches, prologue: true })))
+    return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(values), ready), prologue: true })))
   }
 
   /**

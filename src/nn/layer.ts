@@ -4,6 +4,7 @@ import { checkFlag } from '../core/options.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { currentScope, inScope, located, Value, type Init, type Scope } from '../compiler/graph/value.js'
 import { average } from '../compiler/ops/average.js'
+import { constraintGraph, type ConstraintFunction } from './constraints.js'
 import type { Regularizer } from './regularizers.js'
 
 /** What a layer takes or gives: a value, or several in a list or a record. */
@@ -30,8 +31,9 @@ export interface LayerContext {
    * A weight of this layer, as a value.
    *
    * @param name - unique within the layer: the end of its key
+   * @param constraint - what takes its place after each update, such as `maxNorm(2)`
    */
-  param(name: string, shape: Shape, init: Init, regularizer?: Regularizer): Value
+  param(name: string, shape: Shape, init: Init, regularizer?: Regularizer, constraint?: ConstraintFunction): Value
   /**
    * A statistic over the samples while training, its moving average in prediction. The average is a weight of this layer that each training
    * step moves: moving·momentum + stat·(1 − momentum). In a layer that is not trainable it stays, and is used in training too.
@@ -69,19 +71,22 @@ export function layer<I extends Parts = Value, O extends Parts = Value>(kind: st
     scopes.set(parent, scope)
     return scope
   }
-  const declare = (name: string, shape: Shape, init: Init, trained: boolean, regularizer?: Regularizer): Value => {
+  const declare = (name: string, shape: Shape, init: Init, trained: boolean, regularizer?: Regularizer, constraint?: ConstraintFunction): Value => {
     const known = params.get(name)
     if (known !== undefined) {
       if (!sameShape(known.shape, shape)) throw new ShapeError(message(options.name ?? kind, `${formatShape(known.shape)} for its '${name}', as where it was used before`, formatShape(shape)))
       return known
     }
-    const spec = { name, init, trainable: trained, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0 }
+    const spec = {
+      name, init, trainable: trained, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0,
+      ...(constraint === undefined ? {} : { constraint: constraintGraph(`${options.name ?? kind}: constraint of '${name}'`, constraint, shape) }),
+    }
     const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
     params.set(name, fresh)
     return fresh
   }
   const context: LayerContext = {
-    param: (name, shape, init, regularizer) => declare(name, shape, init, trainable, regularizer),
+    param: (name, shape, init, regularizer, constraint) => declare(name, shape, init, trainable, regularizer, constraint),
     average(name, stat, init, momentum) {
       const moving = declare(name, stat.shape, init, false)
       return trainable ? average(stat, moving, momentum) : moving

@@ -1,6 +1,6 @@
 // Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
 import { message, ShapeError } from '../core/errors.js'
-import { checkFlag, checkOptions } from '../core/options.js'
+import { checkFlag, checkOptions, checkWord } from '../core/options.js'
 import { formatShape, type Shape } from '../core/shape.js'
 import { Value } from '../compiler/graph/value.js'
 import { add, div, logitXent, mul, sub } from '../compiler/ops/binary.js'
@@ -9,8 +9,8 @@ import { sum } from '../compiler/ops/reduce.js'
 import { expand, reshape } from '../compiler/ops/shapes.js'
 import { logSoftmax } from '../compiler/ops/softmax.js'
 import { abs, affine, clip, log, neg, square } from '../compiler/ops/unary.js'
-import type { Metric } from './metrics.js'
-import { perSampleMean } from './samples.js'
+import { checkOwn, type Metric } from './metrics.js'
+import { ownPerSample, perSampleMean } from './samples.js'
 
 /** What data labels may be: numbers for each output, or class numbers. */
 export type LabelKind = 'values' | 'classes'
@@ -113,6 +113,39 @@ export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {})
     // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
     return sparseXent(logitsOf(output, 'softmax', fromLogits) ?? log(normalized(output)), labels)
   })
+}
+
+export interface LossOptions<K extends LabelKind> {
+  /** 'values': numbers of the output's shape; 'classes': class numbers, i32 [n, …], from 0 to below the output's last dimension (default 'values') */
+  readonly labels?: K
+}
+
+/**
+ * A loss of one's own: a function of an output and its labels, built of ops. It is saved with the model like those that are built in.
+ *
+ * @param name - what it is called as a metric; not 'loss' there
+ * @param perElement - given the output [n, …] and the labels, gives f32 [n] or [n, …]; of the latter the mean of each sample is taken. Weights of the
+ * model (`model.weights.values`) may be used as well
+ * @param options - `labels` (default 'values')
+ * @returns a loss for `compile`
+ * @throws TypeError, RangeError for a wrong name, no function or wrong options; when it is compiled, TypeError or ShapeError for a function that gives
+ * something else
+ * @example
+ * const logCosh = loss('logCosh', (output, y) => { const d = sub(output, y); return affine(add(d, softplus(affine(d, -2, 0))), 1, -0.6931471805599453) })
+ * sequential([dense(1)], { input: [4] }).compile({ optimizer: adam(), loss: logCosh })
+ * @example
+ * // focal loss (Lin et al. 2017) of logits: (1 − p)²·(−log p), p the probability of the right class
+ * const focal = loss('focal', (logits, y) => { const xent = sparseXent(logits, y); return mul(square(affine(exp(neg(xent)), -1, 1)), xent) }, { labels: 'classes' })
+ * sequential([dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: focal })
+ */
+export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options?: LossOptions<'values'>): Loss<NumericData, N>
+export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options: LossOptions<'classes'> & { readonly labels: 'classes' }): Loss<Labels, N>
+export function loss(name: string, perElement: (output: Value, y: Value) => Value, options: LossOptions<LabelKind> = {}): Loss<never> {
+  checkOwn('loss', name, perElement)
+  checkOptions('loss', options, ['labels'])
+  const labelKind = checkWord<LabelKind>('loss.labels', options.labels ?? 'values', ['values', 'classes'])
+  const perSample = (output: Value, y: Value): Value => ownPerSample(`loss '${name}'`, perElement(output, y))
+  return { kind: name, name, labelKind, perSample, build: perSample }
 }
 
 /** Arrays of numbers as labels. */

@@ -4,7 +4,7 @@ import { checkNumber, checkOptions } from '../core/options.js'
 import { constant, type Value } from '../compiler/graph/value.js'
 import { equal, greater } from '../compiler/ops/binary.js'
 import { argMax, sameIndex } from '../compiler/ops/metric.js'
-import { perSampleMean } from './samples.js'
+import { ownPerSample, perSampleMean } from './samples.js'
 
 /** A metric reported under the name `N`. */
 export interface Metric<N extends string> {
@@ -40,6 +40,29 @@ export function accuracy(options: AccuracyOptions<string> = {}): Metric<string> 
       return perSampleMean(sameIndex(argMax(output), argMax(y)))
     },
   }
+}
+
+/**
+ * A metric of one's own: a function of an output and its labels, built of ops. It is reported as the mean over all samples, with their sum in f64.
+ *
+ * @param name - under which it is reported; not 'loss'
+ * @param perElement - given the output [n, …] and the labels (f32 of the output's shape, or class numbers, i32 [n, …], where the loss takes such),
+ * gives f32 [n] or [n, …]; of the latter the mean of each sample is taken
+ * @returns a metric for `compile`
+ * @throws TypeError for a wrong name or no function; when it is compiled, TypeError or ShapeError for a function that gives something else
+ * @example
+ * const bias = metric('bias', (output, y) => sub(output, y))
+ * sequential([dense(1)], { input: [4] }).compile({ optimizer: adam(), loss: mse(), metrics: [bias] })
+ */
+export function metric<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value): Metric<N> {
+  checkOwn('metric', name, perElement)
+  return { name, build: (output, y) => ownPerSample(`metric '${name}'`, perElement(output, y)) }
+}
+
+/** Checks what a loss or metric of one's own is made of. */
+export function checkOwn(kind: string, name: unknown, perElement: unknown): void {
+  if (typeof name !== 'string' || name === '') throw new TypeError(message(`${kind}: name`, 'a string that is not empty', describe(name)))
+  if (typeof perElement !== 'function') throw new TypeError(message(`${kind} '${name}'`, 'a function of output and labels', describe(perElement)))
 }
 
 function nameOf(kind: string, given: string | undefined): string {

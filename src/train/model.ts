@@ -9,6 +9,7 @@ import type { Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
@@ -16,7 +17,7 @@ import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, runStep } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
 import { Scoreboard } from './scores.js'
-import { evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
+import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
 
 export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O]: Loss<never> }
 export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
@@ -123,7 +124,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #kept: Map<string, Float32Array> | undefined
   /** training calls that run or wait */
   #busy = 0
-  readonly #evaluators = new Map<string, Executor>()
+  readonly #evaluators = new Executors(4)
 
   constructor(definition: Definition, defined: Pick<Defined, 'declarations' | 'home'>, weights?: Readonly<Record<string, Float32Array>>, training?: TrainingState) {
     super(definition, defined, weights)
@@ -162,6 +163,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
       if (!params(this.definition.graph).some(({ key }) => isAmong(key, f))) throw new RangeError(message('compile.frozen', `layers or weights among ${params(this.definition.graph).map(({ key }) => key).join(', ')}`, describe(f)))
     }
     if (trainedParams(recipe).length === 0) throw new RangeError(message('compile', 'at least one weight that is trained', 'none'))
+    checkTrains(recipe)
     if (this.#busy > 0) throw new BusyError(message('compile', 'a model that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     this.#reset()
     this.#recipe = recipe
@@ -170,10 +172,9 @@ export class TrainableModel<I, O> extends Model<I, O> {
 
   #reset(): void {
     this.#trainer?.release()
-    for (const executor of this.#evaluators.values()) executor.release()
+    this.#evaluators.release()
     this.#trainer = undefined
     this.#resume = undefined
-    this.#evaluators.clear()
   }
 
   override [Symbol.dispose](): void {
@@ -378,13 +379,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
 
   #evaluator(recipe: Recipe, capacity: number, data: ReadonlyMap<string, Rows>): Executor {
     const dtypes = dtypesOf(data)
-    const key = `${capacity} ${[...dtypes].join(' ')}`
-    const known = this.#evaluators.get(key)
-    if (known !== undefined) return known
-    if (this.#evaluators.size >= 4) for (const [old, executor] of this.#evaluators) { executor.release(); this.#evaluators.delete(old); break }
-    const executor = new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed })
-    this.#evaluators.set(key, executor)
-    return executor
+    return this.#evaluators.get(`${capacity} ${[...dtypes].join(' ')}`, () =>
+      new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed }))
   }
 
   override program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {

@@ -1,10 +1,12 @@
 // A recipe: all that training needs, as plain data. The model's graph with the loss and the metrics of each sample, and the optimizer.
-import { EquigradError, message } from '../core/errors.js'
+import { EquigradError, message, ShapeError } from '../core/errors.js'
+import { sameShape } from '../core/shape.js'
 import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { inScope, Value } from '../compiler/graph/value.js'
+import { inScope, rewrite, topological, type Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
+import { declarationOf } from '../model/home.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { OptimizerData } from '../optim/optimizer.js'
@@ -38,14 +40,17 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
   const labels: Record<string, string> = {}
   const measured: Measured[] = []
   const all: Record<string, Value> = { ...outputs }
+  const known = leavesOf(Object.values(outputs))
   let total: Value | undefined
+  for (const name of Object.keys(outputs)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${Object.keys(outputs).join(', ')}`, `none for '${name}'`))
   for (const [name, loss] of Object.entries(objective.losses)) {
     const output = outputs[name]
     if (output === undefined) throw new TypeError(message('compile: loss', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
     const labelName = `labels:${name}`
     labels[name] = labelName
     const y = labelInput(labelName, output, loss.labelKind)
-    const perSample = inScope(null, () => loss.perSample(output, y), `loss:${name}`)
+    const measure = (what: string, of: () => Value): Value => closed(`compile: ${what}`, inScope(null, of, what), known, y)
+    const perSample = measure(`loss:${name}`, () => loss.perSample(output, y))
     all[`loss:${name}`] = perSample
     measured.push({ output: name, name: 'loss', value: `loss:${name}` })
     const weight = objective.weights[name] ?? 1
@@ -54,13 +59,33 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
     for (const metric of objective.metrics[name] ?? []) {
       const value = `metric:${name}:${metric.name}`
       if (all[value] !== undefined || metric.name === 'loss') throw new TypeError(message('compile: metrics', 'metrics with names of their own', `two called '${metric.name}'`, 'Give one a `name`.'))
-      all[value] = inScope(null, () => metric.build(output, y), `metric:${metric.name}`)
+      all[value] = measure(`metric:${metric.name}`, () => metric.build(output, y))
       measured.push({ output: name, name: metric.name, value })
     }
   }
+  for (const name of Object.keys(objective.metrics)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: metrics', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
   if (total === undefined) throw new TypeError(message('compile: loss', 'a loss', 'none'))
   all['loss'] = total
   return { graph: toGraph(all, identity), labels, measured }
+}
+
+const leavesOf = (values: readonly Value[]): ReadonlySet<Value> =>
+  new Set([...topological(values).flatMap((node) => node.ins), ...values].filter((v) => v.source.kind !== 'node'))
+
+/** A measured value, if it is one number a sample and comes from the model and the labels alone; weights of the model are those of its graph. */
+function closed(where: string, given: Value, known: ReadonlySet<Value>, y: Value): Value {
+  if (given.dtype !== 'f32' || !sameShape(given.shape, ['n'])) throw new ShapeError(message(where, 'one number a sample, f32[n]', String(given)))
+  const weights = new Map([...known].flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const [made = given] = rewrite([given], {
+    leaf(v) {
+      if (known.has(v) || v === y || v.source.kind === 'constant') return v
+      if (v.source.kind === 'input' && v.source.spec.name.startsWith('$')) return v
+      const own = v.source.kind === 'param' ? weights.get((declarationOf(v) ?? v.source).key ?? '') : undefined
+      if (own !== undefined) return own
+      throw new EquigradError(message(where, 'a function of the output, the labels and weights of the model', v.source.kind === 'param' ? `one of another weight '${v.source.spec.name}'` : `one of another input ${String(v)}`))
+    },
+  })
+  return made
 }
 
 /** A trainable parameter of a recipe. */

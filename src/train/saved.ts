@@ -58,7 +58,7 @@ const paramSpec: Reader<ParamSpec> = (v, where) => {
   const r = record(where, v)
   return {
     name: field(r, 'name', text, where), init: field(r, 'init', init, where), trainable: field(r, 'trainable', flag, where),
-    l1: field(r, 'l1', finite, where), l2: field(r, 'l2', finite, where),
+    l1: field(r, 'l1', finite, where), l2: field(r, 'l2', finite, where), ...(r['constraint'] === undefined ? {} : { constraint: field(r, 'constraint', graph, where) }),
   }
 }
 

@@ -1,10 +1,10 @@
 // A trainer runs steps: `grad` over each shard, `combine`, `apply`. It owns the gradient block, the sums and the optimizer's states.
-import { EquigradError } from '../core/errors.js'
-import { evaluate, type ScalarVariables } from '../core/scalar.js'
+import { EquigradError, message } from '../core/errors.js'
+import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
 import { fromGraph } from '../compiler/graph/graph.js'
-import { constant, scalar, Value } from '../compiler/graph/value.js'
+import { byName, constant, scalar, topological, Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
@@ -17,12 +17,13 @@ import { planMemory } from '../compiler/passes/plan.js'
 import { specialise, specialiseTraining, type Average } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
-import { topological } from '../compiler/graph/value.js'
 import { readInputs } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
+import { Executors } from '../runtime/executors.js'
 import type { Block, Store } from '../runtime/store.js'
-import { applyProgram, layoutOf, type Layout } from './apply.js'
+import { layoutOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
+import { Updater, zeroed, type Updated } from './update.js'
 
 /** Where the rows of a training are: addresses of whole data sets in the store, by input, and their element types. */
 export interface Sources {
@@ -56,26 +57,42 @@ export const shardCapacity = (n: number, shards: number): number => Math.ceil(n 
 
 export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType>; readonly capacity: number; readonly fusion?: boolean }
 
-const named = (names: readonly string[], values: readonly Value[]): Readonly<Record<string, Value>> =>
-  Object.fromEntries(names.flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
-
 /** What prediction computes of a recipe. */
 function predictValues(recipe: Recipe): Readonly<Record<string, Value>> {
   const values = fromGraph(recipe.graph, (name) => ops.get(name))
-  return named(Object.keys(values), specialise(Object.values(values), 'predict'))
+  return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
 
 /** What training computes of a recipe, and the moving averages that it updates. */
 export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
   const given = fromGraph(recipe.graph, (name) => ops.get(name))
   const { values, averages } = specialiseTraining(Object.values(given), (key) => isFrozen(recipe, key))
-  return { values: named(Object.keys(given), values), averages }
+  return { values: byName(Object.keys(given), values), averages }
 }
 
 const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Value => {
   const v = values[name]
   if (v === undefined) throw new EquigradError(`recipe: no value '${name}'`)
   return v
+}
+
+/** The gradients of a loss by weights, null where nothing depends on one. */
+function gradientsByKey(loss: Value, dy: Value, keys: readonly string[]): readonly (Value | null)[] {
+  const leaves = new Map(topological([loss]).flatMap((node) => node.ins).flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const wanted = keys.flatMap((key) => leaves.get(key) ?? [])
+  const found = new Map(gradients([{ y: loss, dy }], wanted).map((g, i) => [wanted[i], g]))
+  return keys.map((key) => { const v = leaves.get(key); return v === undefined ? null : found.get(v) ?? null })
+}
+
+/**
+ * Refuses what cannot be trained, when it is compiled and not at the first step.
+ *
+ * @throws EquigradError for an op on the way from a weight to the loss that has no gradient, or when nothing that is trained has one
+ */
+export function checkTrains(recipe: Recipe): void {
+  const loss = valueNamed(trainValues(recipe).values, 'loss')
+  const found = gradientsByKey(loss, expand(constant([], 'f32', [1]), loss.shape), trainedParams(recipe).map(({ key }) => key))
+  if (found.every((g) => g === null)) throw new EquigradError(message('compile: loss', 'one with a gradient by a weight that is trained', 'one that is constant in all of them'))
 }
 
 /**
@@ -87,12 +104,9 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   const weight = weighted ? weightInput() : null
   // The objective of a batch is Σ loss·weight / divisor: the seed of a sample is weight / divisor.
   const share = expand(scalar('inverseDivisor'), loss.shape)
-  const params = [...new Set(topological([loss]).flatMap((node) => node.ins))].filter((v) => v.source.kind === 'param')
-  const byKey = new Map(params.map((v) => [v.source.kind === 'param' ? v.source.key : '', v]))
   // Gradients are asked for from the last layer to the first, as the backward pass makes them: what it needs can go early.
   const wanted = [...layout.segments].reverse()
-  const leaves = wanted.map(({ key }) => byKey.get(key) ?? null)
-  const found = gradients([{ y: loss, dy: weight === null ? share : mul(weight, share) }], leaves.flatMap((v) => (v === null ? [] : [v])))
+  const found = gradientsByKey(loss, weight === null ? share : mul(weight, share), wanted.map(({ key }) => key))
   const fetches: Record<string, Value> = {}
   const place: Record<string, { region: 'grad' | 'sum'; offset: number }> = {}
   const sum = (name: string, v: Value, w: Value | null): void => {
@@ -101,24 +115,15 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, 
   }
   sum('loss', loss, weight)
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
-  // A statistic counts by its samples, so that shards add up.
-  layout.averages.forEach(({ key, offset }) => {
-    const average = averages.find((a) => a.key === key)
-    if (average === undefined) throw new EquigradError(`recipe: no moving average '${key}'`)
-    fetches[`grad:${key}`] = mul(average.stat, scalar('rows'))
-    place[`grad:${key}`] = { region: 'grad', offset }
-  })
-  let at = 0
+  for (const [name, v] of statisticsOf(layout, averages)) fetches[name] = v
+  for (const { key, offset } of layout.averages) place[`grad:${key}`] = { region: 'grad', offset }
   wanted.forEach(({ key, offset, length }, i) => {
-    const g = leaves[i] === null ? null : found[at++] ?? null
-    fetches[`grad:${key}`] = g ?? expand(constant([], 'f32', [0]), [length])
+    fetches[`grad:${key}`] = found[i] ?? expand(constant([], 'f32', [0]), [length])
     place[`grad:${key}`] = { region: 'grad', offset }
   })
-  const names = Object.keys(fetches)
   const read = readInputs(Object.values(fetches), dtypes, ROW)
   const ready = fusion ? fuse(read) : read
-  const chosen = Object.fromEntries(names.flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
-  return verify(planMemory(lower({ capacity, fetches: chosen, place, external: (name) => !name.startsWith('$') })))
+  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), place, external: (name) => !name.startsWith('$') })))
 }
 
 /** The penalties of a recipe's weights: their factor, and what it multiplies, |w| or w². */
@@ -146,8 +151,7 @@ export function evaluateProgram(recipe: Recipe, { weighted, dtypes, capacity }: 
   for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
   for (const { value, penalty } of penalties(values, recipe)) fetches[penalty] = total(value)
   const ready = fuse(readInputs(Object.values(fetches), dtypes, null))
-  const chosen = Object.fromEntries(Object.keys(fetches).flatMap((name, i) => { const v = ready[i]; return v === undefined ? [] : [[name, v]] }))
-  return verify(planMemory(lower({ capacity, fetches: chosen, prologue: true })))
+  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), prologue: true })))
 }
 
 export class Trainer {
@@ -155,15 +159,11 @@ export class Trainer {
   readonly layout: Layout
   readonly #store: Store
   readonly #seed: number
-  /** the gradient of the whole step, and its sums */
-  readonly #grad: Block
-  readonly #sums: Block
-  /** those of one shard; the same blocks when there is one shard */
+  readonly #updater: Updater
+  /** the gradient of one shard, and its sums; the updater's blocks when there is one shard */
   readonly #shardGrad: Block
   readonly #shardSums: Block
-  readonly #states: ReadonlyMap<string, Block>
-  readonly #apply: Executor
-  readonly #programs = new Map<string, Executor>()
+  readonly #programs = new Executors(4)
   /** sums: the objective, then what is measured */
   readonly sumCount: number
   step = 0
@@ -181,45 +181,25 @@ export class Trainer {
     this.#seed = seed
     this.layout = layoutOf(trainedParams(recipe), recipe.optimizer, trainValues(recipe).averages)
     this.sumCount = 1 + recipe.measured.length
-    const block = (bytes: number): Block => {
-      const b = store.alloc(bytes)
-      store.bytes.fill(0, b.address, b.address + b.bytes)
-      return b
-    }
-    this.#grad = block(this.layout.bytes)
-    this.#sums = block(this.sumCount * 8)
-    this.#shardGrad = recipe.shards === 1 ? this.#grad : block(this.layout.bytes)
-    this.#shardSums = recipe.shards === 1 ? this.#sums : block(this.sumCount * 8)
-    this.#states = new Map(recipe.optimizer.states.map((name) => [name, block(this.layout.stateBytes)]))
-    this.#apply = new Executor(applyProgram(this.layout, recipe.optimizer, this.sumCount), store, {
-      seed, grad: this.#grad.address, sum: this.#sums.address, state: (name) => this.#state(name).address,
-    })
+    this.#updater = new Updater(this.layout, this.sumCount, store, seed)
+    const { grad, sums } = this.#updater
+    this.#shardGrad = recipe.shards === 1 ? grad : zeroed(store, this.layout.bytes)
+    this.#shardSums = recipe.shards === 1 ? sums : zeroed(store, this.sumCount * 8)
   }
 
-  #state(name: string): Block {
-    const block = this.#states.get(name)
-    if (block === undefined) throw new EquigradError(`trainer: no state '${name}'`)
-    return block
-  }
-
-  get applyProgram(): Program { return this.#apply.program }
+  get applyProgram(): Program { return this.#updater.program }
 
   /** Gives the trainer's memory back. */
   release(): void {
-    for (const executor of this.#programs.values()) executor.release()
-    this.#apply.release()
-    for (const block of new Set([this.#grad, this.#sums, this.#shardGrad, this.#shardSums, ...this.#states.values()])) this.#store.free(block)
+    this.#programs.release()
+    if (this.recipe.shards > 1) for (const block of [this.#shardGrad, this.#shardSums]) this.#store.free(block)
+    this.#updater.release()
   }
 
   /** The executor of one shard's program; few are kept. */
   #gradExecutor(options: ProgramOptions): Executor {
-    const key = `${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`
-    const known = this.#programs.get(key)
-    if (known !== undefined) return known
-    if (this.#programs.size >= 4) for (const [old, executor] of this.#programs) { executor.release(); this.#programs.delete(old); break }
-    const executor = new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address })
-    this.#programs.set(key, executor)
-    return executor
+    return this.#programs.get(`${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`, () =>
+      new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
   }
 
   /** Runs the gradient program over rows [from, to) of a batch; its sums are in the shard's blocks. `divisor` is of the whole batch. */
@@ -258,8 +238,8 @@ export class Trainer {
     this.#rows = results.reduce((sum, { rows }) => sum + rows, 0)
     const [first, ...others] = results.filter((r) => r.rows > 0).sort((a, b) => a.shard - b.shard)
     if (first === undefined) throw new EquigradError('combine: expected a shard with rows')
-    store.f32(this.#grad.address, this.layout.bytes / 4).set(first.grad)
-    store.f64(this.#sums.address, this.sumCount).set(first.sums)
+    store.f32(this.#updater.grad.address, this.layout.bytes / 4).set(first.grad)
+    store.f64(this.#updater.sums.address, this.sumCount).set(first.sums)
     for (const { grad, sums } of others) {
       store.f32(this.#shardGrad.address, this.layout.bytes / 4).set(grad)
       store.f64(this.#shardSums.address, this.sumCount).set(sums)
@@ -270,8 +250,8 @@ export class Trainer {
   /** Adds the shard's blocks to the step's. */
   #addShard(): void {
     const length = this.layout.bytes / 4
-    this.#store.run('f32_accumulate', { x: this.#shardGrad.address, y: this.#grad.address, length }, Math.ceil(length / ELEMENTS))
-    this.#store.run('f64_accumulate', { x: this.#shardSums.address, y: this.#sums.address, length: this.sumCount }, Math.ceil(this.sumCount / ELEMENTS))
+    this.#store.run('f32_accumulate', { x: this.#shardGrad.address, y: this.#updater.grad.address, length }, Math.ceil(length / ELEMENTS))
+    this.#store.run('f64_accumulate', { x: this.#shardSums.address, y: this.#updater.sums.address, length: this.sumCount }, Math.ceil(this.sumCount / ELEMENTS))
   }
 
   /**
@@ -291,8 +271,8 @@ export class Trainer {
       this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
       if (shards === 1) return
       if (first) {
-        store.bytes.copyWithin(this.#grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
-        store.bytes.copyWithin(this.#sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
+        store.bytes.copyWithin(this.#updater.grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
+        store.bytes.copyWithin(this.#updater.sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
       } else this.#addShard()
       first = false
     }
@@ -303,19 +283,10 @@ export class Trainer {
    *
    * @returns the step's sums, the penalty of its weights before the update; `ok` is false when something was not finite: then nothing has changed
    */
-  apply(): { readonly ok: boolean; readonly sums: Float64Array; readonly penalty: number; readonly norm: number } {
-    const { optimizer } = this.recipe
-    const variables: ScalarVariables = { step: this.step, t: this.step + 1, scale: this.scale }
-    this.#apply.bind(1)
-    this.#apply.prepare()
-    for (const [name, s] of Object.entries(optimizer.scalars)) this.#apply.setF32(name, evaluate(s, variables, this.#store.math))
-    if (this.#apply.hasSlot('rows')) this.#apply.setF32('rows', this.#rows)
-    this.#apply.run()
-    const { view } = this.#store
-    const totals = this.#apply.output('totals')
-    const ok = view.getUint32(this.#apply.output('ok'), true) === 1
-    if (ok) { this.step++; this.#store.changed() }
-    return { ok, sums: this.#store.f64(this.#sums.address, this.sumCount).slice(), norm: view.getFloat64(totals, true), penalty: view.getFloat64(totals + 8, true) }
+  apply(): Updated & { readonly sums: Float64Array } {
+    const updated = this.#updater.run({ step: this.step, t: this.step + 1, scale: this.scale }, this.#rows)
+    if (updated.ok) this.step++
+    return { ...updated, sums: this.#store.f64(this.#updater.sums.address, this.sumCount).slice() }
   }
 
   /** The learning rate of the next step. */
@@ -324,18 +295,12 @@ export class Trainer {
   }
 
   /** Copies of the optimizer's states, by `state/key`. */
-  getState(): Record<string, Float32Array> {
-    const out: Record<string, Float32Array> = {}
-    for (const [name, block] of this.#states) for (const { key, offset, length } of this.layout.segments) out[`${name}/${key}`] = this.#store.f32(block.address + offset, length).slice()
-    return out
-  }
+  getState(): Record<string, Float32Array> { return Object.fromEntries([...this.#updater.states()].map(([name, numbers]) => [name, numbers.slice()])) }
 
   setState(state: Readonly<Record<string, Float32Array>>): void {
-    for (const [name, block] of this.#states) {
-      for (const { key, offset, length } of this.layout.segments) {
-        const data = state[`${name}/${key}`]
-        if (data !== undefined && data.length === length) this.#store.f32(block.address + offset, length).set(data)
-      }
+    for (const [name, numbers] of this.#updater.states()) {
+      const data = state[name]
+      if (data !== undefined && data.length === numbers.length) numbers.set(data)
     }
   }
 

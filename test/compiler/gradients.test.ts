@@ -4,7 +4,7 @@ import { add, mul, sub } from '../../src/compiler/ops/binary.js'
 import { argMax, sameIndex, total } from '../../src/compiler/ops/metric.js'
 import { sparseXent } from '../../src/compiler/ops/loss.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
-import { sum } from '../../src/compiler/ops/reduce.js'
+import { max, min, sum } from '../../src/compiler/ops/reduce.js'
 import { relu, square, tanh } from '../../src/compiler/ops/unary.js'
 import { inScope, topological, type Value } from '../../src/compiler/graph/value.js'
 import { gradients } from '../../src/compiler/passes/gradients.js'
@@ -102,6 +102,34 @@ describe('what is asked for', () => {
   test('does not pass what has no gradient by definition', () => {
     const labels = feed('labels', ['n'], 'i32')
     expect(gradients([{ y: sameIndex(argMax(h), labels) }], [w, x])).toEqual([null, null])
+  })
+})
+
+describe('the largest and the smallest', () => {
+  const x = feed('x', ['n', 3])
+  const gradientOf = (y: Value, numbers: readonly number[], seeds: readonly number[]): ArrayLike<number> => {
+    const [dx = null] = gradients([{ y, dy: feed('dy', y.shape) }], [x])
+    const all = Float32Array.from({ length: N * 3 }, (_, i) => numbers[i] ?? 0), dy = Float32Array.from({ length: N * 3 }, (_, i) => seeds[i] ?? 0)
+    return result(evaluate({ dx }, { arrays: { x: all, dy: dy.subarray(0, y.shape.length === 0 ? 1 : y.shape[0] === 'n' ? N : 3) } }), 'dx')
+  }
+
+  test('those that are equally large share the gradient equally', () => {
+    expectBits(Array.from(gradientOf(max(x, 1), [2, 5, 5, 7, 7, 7, 1, 0, -1], [8, 6, 3])).slice(0, 9), [0, 4, 4, 2, 2, 2, 3, 0, 0])
+    expectBits(Array.from(gradientOf(min(x, 1), [2, 2, 5, 7, 7, 7, 1, 0, -1], [8, 6, 3])).slice(0, 9), [4, 4, 0, 2, 2, 2, 0, 0, 3])
+    expectBits(gradientOf(max(x, 0), [9, 1, 0, 9, 2, 0, 3], [8, 6, 5]), [4, 0, 1, 4, 6, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1])
+    expectBits(gradientOf(max(x), [9, 1, 9], [3]), [1.5, 0, 1.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  })
+
+  test('NaN in, NaN out, forwards and backwards, and in no other row', () => {
+    const numbers = randomFloats(N * 3, 1)
+    numbers[4] = NaN
+    const y = result(evaluate({ y: max(x, 1), z: min(x, 1) }, { arrays: { x: numbers } }), 'y')
+    expect(Array.from(y, Number.isNaN)).toEqual([false, true, false, false, false])
+    expect(Array.from(gradientOf(max(x, 1), [...numbers], [1, 1, 1, 1, 1]), Number.isNaN)).toEqual([false, false, false, true, true, true, ...new Array<boolean>(9).fill(false)])
+  })
+
+  test('an axis that is none is refused', () => {
+    for (const axis of [2, -3, 0.5, NaN]) expect(() => max(x, axis)).toThrow('max: expected neighbouring axes')
   })
 })
 

@@ -231,9 +231,40 @@ async function lengths({ functional, input, rnn, gru, lstm, dense, step, mean, s
   return row(both, [first.epochs, history], await model.predict({ x: padded, steps: padded.lengths }))
 }
 
+/** Constraints of every kind, a loss and a metric of one's own; then a step of one's own with two updates, batch statistics and dropout. */
+async function constrained(equigrad) {
+  const { sequential, dense, conv2d, depthwiseConv2d, batchNormalization, activation, dropout, flatten, maxNorm, nonNeg, unitNorm, minMaxNorm, clip, loss, metric, max, min, abs, sub, add, mul, mean, softplus, neg, constant, sgd, adam, step, save, load } = equigrad
+  const n = 34
+  const x = numbers(n * 75, 12)
+  const y = Float32Array.from({ length: n * 2 }, (_, i) => x[(i >> 1) * 75 + (i & 1)] - 0.5 * x[(i >> 1) * 75 + 40])
+  const model = sequential([
+    conv2d(5, 3, { kernelConstraint: maxNorm(0.6, { axis: [0, 1, 2] }), biasConstraint: 'nonNeg' }), depthwiseConv2d(2, { activation: 'tanh', kernelConstraint: minMaxNorm({ min: 0.4, max: 0.9, rate: 0.75, axis: [0, 1] }) }),
+    batchNormalization({ momentum: 0.8, gammaConstraint: nonNeg(), betaConstraint: (w) => clip(w, -0.05, 0.05) }), flatten(), dense(2, { kernelConstraint: unitNorm({ axis: 0 }) }),
+  ], { input: [5, 5, 3], seed: 12 })
+    .compile({ optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }), loss: loss('smooth', (out, t) => mul(softplus(sub(abs(sub(out, t)), constant(0.1))), constant([1, 2]))), metrics: [metric('worst', (out, t) => max(abs(sub(out, t)), -1)), metric('least', (out) => min(out, 1))], shards: 2 })
+  const first = await model.fit(x, y, { epochs: 3, batchSize: 8 })
+  const again = load(save(model))
+  const second = await again.fit(x, y, { epochs: 3, batchSize: 8 })
+  const p = await again.predict(x)
+  checkAlone(again, x, 75, p)
+
+  const store = equigrad.createStore()
+  const part = (name, width, seed) => sequential([dense(7), batchNormalization({ momentum: 0.7 }), activation('relu'), dropout(0.2), dense(width, { kernelConstraint: maxNorm(1) })], { input: [3], name, seed, store })
+  const [g, d] = [part('g', 3, 13), part('d', 1, 14)]
+  const both = step([g, d], { z: [3], real: [3] }, ({ z, real }) => {
+    const fake = d.call(dropout(0.1)(g.call(z)))
+    const [forG, forD] = [mean(softplus(neg(fake))), add(mean(softplus(neg(d.call(real)))), mean(softplus(fake)))]
+    return { forG, forD, g: adam({ learningRate: 0.01 }).minimize(forG, g.weights), d: sgd({ learningRate: 0.05, momentum: 0.5, globalClipNorm: 1 }).minimize(forD, d.weights) }
+  })
+  const history = []
+  for (let i = 0; i < 12; i++) history.push(await both({ z: numbers(33, 20 + i), real: numbers(33, 60 + i).map((v) => v * 0.25 + 1) }))
+  const weights = { ...again.getWeights(), ...g.getWeights(), ...d.getWeights() }
+  return row({ getWeights: () => weights }, [first.epochs, second.epochs, history], p)
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained })) rows[name] = await train(equigrad, data)
   return rows
 }

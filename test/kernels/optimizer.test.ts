@@ -1,6 +1,6 @@
 // The optimizer kernels against their formulas, one Math.fround for each rounding: equal bits over several steps, and no other byte touched.
 import { describe, expect, test } from 'vitest'
-import { PIECE, type KernelField } from '../../src/compiler/kernels.js'
+import { ELEMENTS, PIECE, type KernelField } from '../../src/compiler/kernels.js'
 import { clipCode } from '../../src/core/codes.js'
 import { pieceSum } from '../reference/sums.js'
 import { at, expectBits, runEveryWay } from '../support/bits.js'
@@ -416,5 +416,32 @@ describe('f32_average', () => {
     const draw = numbers(21)
     const w = layout.fill(draw)
     expectBits(average(w, layout.fill(draw), 3, 0), w)
+  })
+})
+
+describe('f32_commit', () => {
+  const commit = (length: number, ok: number): { readonly x: Float32Array; readonly y: Float32Array; readonly got: Float32Array } => {
+    const box = new KernelBox()
+    const draw = numbers(length)
+    const [x, y] = [0, 1].map(() => Float32Array.from({ length }, () => draw())) as [Float32Array, Float32Array]
+    // every bit pattern is copied as it is
+    if (length > 2) { x[1] = -0; x[2] = 2 ** -149 }
+    const to = box.put(y)
+    runEveryWay(box, 'f32_commit', { x: box.put(x).address, y: to.address, ok: box.put(Uint32Array.of(ok)).address, length }, Math.ceil(length / ELEMENTS), ok === 0 ? [] : [to])
+    return { x, y, got: box.f32(to) }
+  }
+
+  test.each([0, 1, 3, 4, 5, 17, ELEMENTS - 1, ELEMENTS, ELEMENTS + 1, 3 * ELEMENTS + 7])('of %i: the bits when ok, else nothing', (length) => {
+    const made = commit(length, 1)
+    expectBits(made.got, made.x)
+    const not = commit(length, 0)
+    expectBits(not.got, not.y)
+  })
+
+  test('in place', () => {
+    const box = new KernelBox()
+    const w = box.put(Float32Array.of(1, 2, 3))
+    runEveryWay(box, 'f32_commit', { x: w.address, y: w.address, ok: box.put(Uint32Array.of(1)).address, length: 3 }, 1, [w])
+    expectBits(box.f32(w), [1, 2, 3])
   })
 })

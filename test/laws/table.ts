@@ -171,6 +171,12 @@ function reduction(op: 'sum' | 'mean'): Row {
   }
 }
 
+/** The largest of some numbers is one of them: no rounding. What is drawn has no two largest that a difference's step would exchange. */
+const maxRow: Row = {
+  op: 'max', name: 'max', units: 0, gradient: 'differences', build: build('max'), cases: REDUCTIONS.map(([shape, axes]) => ({ operands: [f32(shape, any)], attrs: { axes } })),
+  oracle: (ins, { axes }) => reducedBy(operandAt(ins, 0), numbers(axes)).terms.map((terms) => ({ y: Math.max(...terms), scale: 0 })),
+}
+
 /** Rows and columns of a matrix product: a is [m, k], b [k, n], as functions. A sum of k products errs by less than (k + 1)·U·Σ|a·b|. */
 function product(a: Plain, b: Plain, attrs: Attrs): { readonly shape: readonly number[]; readonly y: readonly Element[] } {
   const [last, lastB] = [a.shape[a.shape.length - 1] ?? 1, b.shape[b.shape.length - 1] ?? 1]
@@ -750,5 +756,5 @@ function summed(terms: readonly number[]): Element {
 
 export const table: readonly Row[] = [
   ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
-  ...poolRows, ...columnRows, ...scanRows,
+  ...poolRows, ...columnRows, ...scanRows, maxRow,
 ]

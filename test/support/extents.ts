@@ -65,7 +65,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_total: (w) => ({ x: 4 * w('length'), w: 4 * w('length'), y: 8 }),
   f32_dropout: (w) => ({ ...rowwise('x', 'y')(w), index: 4 * w('rows'), step: 4, key: 8 }),
   f32_fill: perElement({ y: 4 }), f32_accumulate: perElement({ x: 4, y: 4 }), f64_accumulate: perElement({ x: 8, y: 8 }),
-  copy: perElement({ x: 1, y: 1 }),
+  copy: perElement({ x: 1, y: 1 }), f32_commit: (w) => ({ x: 4 * w('length'), y: 4 * w('length'), ok: 4 }),
   copy_rows: (w) => ({ x: strided([w('rows'), w('xRow')], [w('width') / 4, 4]), y: strided([w('rows'), w('yRow')], [w('width') / 4, 4]) }),
   f32_max_pool: pooling(['x'], ['y']), f32_max_pool_grad: pooling(['x', 'dx'], ['dy']), f32_average_pool: pooling(['x'], ['y']), f32_average_pool_grad: pooling(['dx'], ['dy']),
   length_mask: (w) => ({ lengths: 4 * w('rows'), y: w('rows') * w('steps') * w('width') }),

@@ -3,6 +3,7 @@ import {
   accuracy, adam, add, batchNormalization, concatenate, conv2d, dense, depthwiseConv2d, dropout, flatten, functional, globalAveragePool2d, gradients, gru, input, lstm, maxPool2d, mean, mse, mul, sequential,
   simpleRNN, sparseCategoricalCrossentropy, sqrt, square, sub, sum, type Layer, type ProgramView,
 } from '../../src/index.js'
+import { inTrace } from '../../src/compiler/graph/trace.js'
 import { constant, type Value } from '../../src/compiler/graph/value.js'
 import { total } from '../../src/compiler/ops/metric.js'
 import { fuse } from '../../src/compiler/passes/fuse.js'
@@ -10,7 +11,6 @@ import { lower } from '../../src/compiler/passes/lower.js'
 import { planMemory } from '../../src/compiler/passes/plan.js'
 import { verify } from '../../src/compiler/passes/verify.js'
 import type { Program } from '../../src/compiler/program.js'
-import { inMode } from '../../src/model/mode.js'
 import { feed } from './programs.js'
 
 export type Kind = 'grad' | 'predict'
@@ -35,7 +35,7 @@ function twoByTwo(): ProgramOf {
 function gradientPenalty(): ProgramOf {
   const model = sequential([dense(32, { activation: 'tanh' }), dense(32, { activation: 'tanh' }), dense(1)], { input: [24] })
   const [x, y] = [feed('x', ['n', 24]), feed('y', ['n', 1])]
-  const loss = inMode('train', () => {
+  const loss = inTrace('step', 'train', () => {
     const [dx] = gradients(model.call(x), [x])
     const norm = sqrt(sum(square(dx), 1))
     return add(mean(square(sub(model.call(x), y))), mul(mean(square(sub(norm, constant([], 'f32', [1])))), constant([], 'f32', [10])))

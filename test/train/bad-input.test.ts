@@ -1,7 +1,8 @@
 // What does not fit is refused before anything has changed: the right class of error, one form of message, the weights and the training as before.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, BusyError, conv2d, createStore, dense, depthwiseConv2d, dropout, EquigradError, flatten, activation, input, mse, reshape, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, type Layer,
+  accuracy, activation, adam, add, argMax, batchNormalization, BusyError, concatenate, constant, conv2d, createStore, dense, depthwiseConv2d, dropout, EquigradError, flatten, functional, gradients, input, loss, matmul, mse,
+  mul, reshape, sequential, sgd, ShapeError, slice, sparseCategoricalCrossentropy, sparseXent, split, sum, type Layer,
 } from '../../src/index.js'
 import { blobs, classifier, errorOf, hashOf, net } from './support.js'
 
@@ -226,7 +227,67 @@ describe.each([['data', data], ['options of training', options], ['weights', wei
   })
 })
 
-describe.each([['definitions', definitions], ['compile', compiles]] as const)('refused: %s', (_, list) => {
+/** Two inputs, two outputs. */
+const branching = () => {
+  const [left, right] = [input([4]), input([2])]
+  const h = concatenate([dense(3, { name: 'left' })(left), right])
+  return functional({ left, right }, { kind: dense(3, { name: 'kind' })(h), size: dense(1, { name: 'size' })(h) }, { seed: 1 })
+}
+const losses = { kind: sparseCategoricalCrossentropy({ fromLogits: true }), size: mse() }
+const branched = branching().compile({ optimizer: adam(), loss: losses, metrics: { kind: [accuracy()] } })
+const both = { left: x, right: new Float32Array(80) }
+const answers = { kind: y, size: new Float32Array(40) }
+const ofTwo = (name: string, ...args: readonly unknown[]) => () => method(branched, name)(...args)
+const compileTwo = (given: object) => () => method(branching(), 'compile')({ optimizer: adam(), loss: losses, ...given })
+const pair = () => [input([4]), input([2])] as const
+const graphs: readonly Refusal[] = [
+  { what: 'labels for one of two outputs', error: TypeError, text: /^fit: y\.size: expected a Float32Array, .*, got undefined/, run: ofTwo('fit', both, { kind: y }) },
+  { what: 'labels for an output that is not there', error: TypeError, text: /^fit: expected labels for kind, size, got 'age'/, run: ofTwo('fit', both, { ...answers, age: y }) },
+  { what: 'labels without names', error: TypeError, text: /^fit: expected a record of data by name, got Int32Array of 40/, run: ofTwo('fit', both, y) },
+  { what: 'labels for one of two outputs, in evaluate', error: TypeError, text: /^evaluate: y\.kind: expected .*, got undefined/, run: ofTwo('evaluate', both, { size: answers.size }) },
+  { what: 'labels for one of two outputs, to validate on', error: TypeError, text: /^fit\.validationData: y\.size: /, run: ofTwo('fit', both, answers, { validationData: [both, { kind: y }] }) },
+  { what: 'data for one of two inputs', error: TypeError, text: /^predict: right: expected a Float32Array, .*, got undefined/, run: ofTwo('predict', { left: x }) },
+  { what: 'data for an input that is not there', error: TypeError, text: /^predict: expected data for left, right, got 'middle'/, run: ofTwo('predict', { ...both, middle: x }) },
+  { what: 'data without names', error: TypeError, text: /^predict: expected a record of data by name, got Float32Array of 160/, run: ofTwo('predict', x) },
+  { what: 'inputs of different counts', error: ShapeError, text: /^fit: expected as many samples everywhere: 40 in 'left', got 39 in 'right'/, run: ofTwo('fit', { left: x, right: new Float32Array(78) }, answers) },
+  { what: 'labels of different counts', error: ShapeError, text: /^fit: expected as many samples everywhere: 40 in 'left', got 39 in 'labels:size'/, run: ofTwo('fit', both, { kind: y, size: new Float32Array(39) }) },
+  { what: 'a record of losses that lacks one', error: TypeError, text: /^compile: loss: expected a loss for each output: kind, size, got none for 'size'/, run: compileTwo({ loss: { kind: losses.kind } }) },
+  { what: 'no record of losses', error: TypeError, text: /^compile\.loss\.kind: expected a loss such as mse\(\), got "mse"/, run: compileTwo({ loss: mse() }) },
+  { what: 'a loss of an output that is not there', error: TypeError, text: /^compile: loss: expected outputs among kind, size, got 'age'/, run: compileTwo({ loss: { ...losses, age: mse() } }) },
+  { what: 'metrics of an output that is not there', error: TypeError, text: /^compile: metrics: expected outputs among kind, size, got 'age'/, run: compileTwo({ metrics: { age: [accuracy()] } }) },
+  { what: 'metrics in a list for two outputs', error: TypeError, text: /^compile\.metrics: expected a record of data by name, got an array of 1/, run: compileTwo({ metrics: [accuracy()] }) },
+  { what: 'a weight of an output that is not there', error: TypeError, text: /^compile\.lossWeights: expected options among kind, size, got 'sizes'\. Did you mean 'size'\?$/, run: compileTwo({ lossWeights: { sizes: 1 } }) },
+  { what: 'an input that is not used', error: EquigradError, text: /^model: expected an output that depends on the input 'b', got none/, run: () => { const [a, b] = pair(); return functional({ a, b }, dense(1)(a)) } },
+  { what: 'an input that is not declared', error: EquigradError, text: /^model: expected every input among its inputs, got one of shape \[n, 2\] that is not/, run: () => { const [a, b] = pair(); return functional({ a }, concatenate([a, b])) } },
+  { what: 'one input under two names', error: TypeError, text: /^model: expected an input of its own as 'b', got one that has another name too/, run: () => { const [a] = pair(); return functional({ a, b: a }, dense(1)(a)) } },
+  { what: 'a computed value for an input', error: TypeError, text: /^model: expected input\(…\) as 'a', got a computed value/, run: () => { const [a] = pair(); const h = dense(2)(a); return functional({ a: h }, dense(1)(h)) } },
+  { what: 'data for a value in a record', error: TypeError, text: /^functional: inputs\.a: expected a value, got Float32Array of 160/, run: () => loose(functional)({ a: x }, pair()[0]) },
+  { what: 'an empty record', error: TypeError, text: /^functional: outputs: expected at least one value, got none/, run: () => functional(pair()[0], {}) },
+  { what: 'an output that is a sum over the samples', error: ShapeError, text: /^functional: y: expected an output of f32 values for each sample, got f32\[4\]/, run: () => { const [a] = pair(); return functional(a, sum(a, 0)) } },
+  { what: 'an output of whole numbers', error: ShapeError, text: /^functional: y: expected an output of f32 values for each sample, got i32\[n\]/, run: () => { const [a] = pair(); return functional(a, argMax(a)) } },
+  { what: 'a name of an input with a colon', error: TypeError, text: /^model: expected names of inputs without \$, : or \/, got "a:b"/, run: () => { const [a] = pair(); return functional({ 'a:b': a }, dense(1)(a)) } },
+  { what: 'a merge of widths that differ', error: ShapeError, text: /^add: expected shapes that broadcast, got \[n, 4\] and \[n, 2\]/, run: () => { const [a, b] = pair(); return add(a, b) } },
+  { what: 'a merge of sequences of different lengths', error: ShapeError, text: /^concat: expected shapes that differ along axis 2 alone, got \[n, 3, 2\] and \[n, 4, 2\]/, run: () => concatenate([input([3, 2]), input([4, 2])]) },
+  { what: 'a merge along the samples', error: ShapeError, text: /^concatenate: expected an axis of \[n, 4\] that is not the samples', got 0/, run: () => concatenate([...pair()], { axis: 0 }) },
+  { what: 'a product of shapes that do not fit', error: ShapeError, text: /^matmul: expected shapes that fit, got \[n, 4\] · \[3, 2\]/, run: () => matmul(pair()[0], constant([[1, 2], [3, 4], [5, 6]])) },
+  { what: 'parts that do not make up the whole', error: ShapeError, text: /^split: expected widths that make up the last dimension of \[n, 4\], got \[1, 2\]/, run: () => split(pair()[0], [1, 2]) },
+  { what: 'a part beyond the end', error: ShapeError, text: /^slice: expected 0 ≤ from < to ≤ 4 along axis 1 of \[n, 4\], got 3 to 5/, run: () => slice(pair()[0], 3, 5) },
+  { what: 'a layer within a layer whose input does not fit', error: ShapeError, text: /^reshape: expected 6 elements a sample for \[2, 3\], got \[n, 4\]/, run: () => reshape([2, 3])(pair()[0]) },
+  { what: 'two layers of one name', error: EquigradError, text: /^model: expected layers with names of their own, got two called 'one'\. Give one another `name`\.$/, run: () => { const [a] = pair(); return functional(a, dense(2, { name: 'one' })(dense(2, { name: 'one' })(a))) } },
+  { what: 'two models whose weights have one key, in one model', error: EquigradError, text: /^model: expected weights with keys of their own, got two called 'dense1\.kernel'\. Give one of the models, or layers, a `name`\.$/, run: () => { const [a] = pair(); const shared = createStore(); const part = () => sequential([dense(2)], { input: [4], store: shared }); return functional(a, add(part().call(a), part().call(a))) } },
+  { what: 'two models whose weights have one key, in one store', error: EquigradError, text: /^store: expected weights with keys of their own, got a second 'dense1\.kernel'\. Give the model a `name`\.$/, run: () => { const shared = createStore(); const part = () => sequential([dense(2)], { input: [4], store: shared }); part().prepare(); part().prepare() } },
+  { what: 'layers of models in different stores', error: EquigradError, text: /^model: expected layers whose models share a store, got 'b\/dense1\.kernel' in another\. Define those models with one `store`\.$/, run: () => { const [a] = pair(); const part = (name: string) => sequential([dense(2)], { input: [4], name }); return functional(a, add(part('a').call(a), part('b').call(a))) } },
+  { what: 'a model called on a value of another shape', error: ShapeError, text: /^call: x: expected f32\[n, 4\], got f32\[n, 2\]/, run: () => net().call(pair()[1]) },
+  { what: 'a model called on one of its two inputs', error: TypeError, text: /^call: right: expected a value, got undefined/, run: () => loose((v: unknown) => method(branching(), 'call')(v))({ left: pair()[0] }) },
+  { what: 'a kernel larger than an image that another layer made', error: ShapeError, text: /^conv2d: expected images of at least 3 pixels down for a kernel of \[3, 3\], got 2/, run: () => build([conv2d(2, 2, { strides: 2 }), conv2d(2, 3)], { input: [4, 8, 1] }) },
+  { what: 'groups that do not divide the channels that another layer made', error: ShapeError, text: /^conv2d: expected channels that 4 groups divide, got 6/, run: () => build([conv2d(6, 1), conv2d(8, 1, { groups: 4 })], { input: [4, 4, 1] }) },
+  { what: 'a gradient in a loss through an op without one', error: EquigradError, text: /^gradients: expected ops that have a gradient, got 'sparseXentGrad' in loss:y, which has none\.$/, run: () => compile({ optimizer: adam(), loss: loss('penalised', (a, b) => sum(mul(gradients(sparseXent(a, argMax(b)), [a])[0], b), 1)) }) },
+  { what: 'a constraint that is none', error: RangeError, text: /^dense: biasConstraint: expected one of 'maxNorm', 'nonNeg', .*, got "nonneg"\. Did you mean 'nonNeg'\?$/, run: () => layers(3, { biasConstraint: 'nonneg' }) },
+  { what: 'a constraint of another kind', error: TypeError, text: /^conv2d: kernelConstraint: expected a constraint such as maxNorm\(2\), or a function of a weight, got 2/, run: () => loose(conv2d)(4, 3, { kernelConstraint: 2 }) },
+  { what: 'a constraint that gives another shape', error: ShapeError, text: /^batchNormalization: constraint of 'gamma': expected a constraint that gives a value as its weight, f32\[4\], got f32\[\]/, run: () => build([batchNormalization({ gammaConstraint: (w) => sum(w) })]) },
+]
+
+describe.each([['definitions', definitions], ['compile', compiles], ['graphs', graphs]] as const)('refused: %s', (_, list) => {
   it.each(list)('$what', expectRefused)
 })
 
@@ -241,6 +302,14 @@ describe('after all of it', () => {
     for (const refusal of [...data, ...options, ...weights]) await errorOf(refusal.run)
     expect(await model.fit(x, y, { epochs: 2 })).toEqual(await other.fit(x, y, { epochs: 2 }))
     expect(hashOf(model)).toBe(hashOf(other))
+  })
+
+  it('a model of two outputs trains as one that never saw any of it', async () => {
+    const other = branching().compile({ optimizer: adam(), loss: losses, metrics: { kind: [accuracy()] } })
+    for (const refusal of graphs) await errorOf(refusal.run)
+    expect([branched.step, branched.epoch]).toEqual([0, 0])
+    expect(await branched.fit(both, answers, { epochs: 2 })).toEqual(await other.fit(both, answers, { epochs: 2 }))
+    expect(hashOf(branched)).toBe(hashOf(other))
   })
 
   it('a compile that is refused leaves the one before', async () => {

@@ -1,8 +1,10 @@
 // Graphs that branch and share: several inputs and outputs, layers used twice, models within models, one store.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, add, concatenate, createStore, dense, dropout, EquigradError, flatten, functional, input, load, mse, mul, save, sequential, sgd, ShapeError, sparseCategoricalCrossentropy,
+  accuracy, activation, adam, add, batchNormalization, BusyError, concatenate, createStore, dense, dropout, EquigradError, flatten, functional, gradients, input, load, mean, mse, mul, save, sequential, sgd, ShapeError,
+  sparseCategoricalCrossentropy, square, step, sub,
 } from '../../src/index.js'
+import { at, expectBits } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'
 import { hashOf, weight } from './support.js'
 
@@ -46,21 +48,38 @@ describe('functional', () => {
     expect(hashOf(b)).toBe(hashOf(a))
   })
 
-  it('a layer used twice shares its weights, and its gradient is the sum of both uses', async () => {
+  it('a layer used twice shares its weights: its gradient is that of both uses, each finished and then added, to the bit', async () => {
     const make = (shared: boolean) => {
-      const [a, b] = [input([3]), input([3])]
-      const first = dense(1, { useBias: false, kernelInitializer: 'ones' })
-      const second = shared ? first : dense(1, { useBias: false, kernelInitializer: 'ones' })
-      return functional({ a, b }, add(first(a), second(b))).compile({ optimizer: sgd({ learningRate: 1 }), loss: mse() })
+      const [a, b] = [input([5]), input([5])]
+      const first = dense(3, { activation: 'tanh' })
+      const second = shared ? first : dense(3, { activation: 'tanh' })
+      return functional({ a, b }, sub(first(a), mul(second(b), second(b))), { seed: 3 })
     }
-    const x = { a: randomFloats(12, 4), b: randomFloats(12, 5) }
     const [one, apart] = [make(true), make(false)]
-    expect(Object.keys(one.getWeights())).toEqual(['dense1.kernel'])
-    await one.trainOnBatch(x, new Float32Array(4))
-    await apart.trainOnBatch(x, new Float32Array(4))
-    const step = (model: typeof one, key: string): number[] => Array.from(weight(model, key), (w) => 1 - w)
-    const [d1, d2] = [step(apart, 'dense1.kernel'), step(apart, 'dense2.kernel')]
-    step(one, 'dense1.kernel').forEach((d, i) => { expect(d).toBeCloseTo((d1[i] ?? NaN) + (d2[i] ?? NaN), 5) })
+    expect(Object.keys(one.getWeights())).toEqual(['dense1.kernel', 'dense1.bias'])
+    for (const key of ['kernel', 'bias']) for (const i of [1, 2]) apart.setWeights({ [`dense${i}.${key}`]: one.getWeights()[`dense1.${key}`] ?? { data: new Float32Array(0), shape: [] } })
+    const probe = (model: typeof one) => step(model, { a: [5], b: [5] }, (v) => {
+      const loss = mean(square(model.call({ a: v.a, b: v.b })))
+      const [d1, b1, d2 = d1, b2 = b1] = gradients(loss, model.weights.values)
+      return { loss, d1: d1 ?? loss, b1: b1 ?? loss, d2: d2 ?? loss, b2: b2 ?? loss }
+    })
+    const x = { a: randomFloats(35, 4), b: randomFloats(35, 5) }
+    const [shared, copies] = [await probe(one)(x), await probe(apart)(x)]
+    const numbers = (v: number | { readonly data: Float32Array }): Float32Array => (typeof v === 'number' ? Float32Array.of(v) : v.data)
+    expect(shared.loss).toBe(copies.loss)
+    for (const [both, first, second] of [[shared.d1, copies.d1, copies.d2], [shared.b1, copies.b1, copies.b2]] as const) {
+      expectBits(numbers(both), Array.from(numbers(first), (d, i) => Math.fround(d + at(numbers(second), i))))
+      expect(numbers(both)).not.toEqual(numbers(first))
+    }
+    // and what differences of the loss show
+    const kernel = weight(one, 'dense1.kernel'), h = 1e-2
+    for (let i = 0; i < kernel.length; i++) {
+      const moved = async (by: number): Promise<number> => {
+        one.setWeights({ 'dense1.kernel': { data: kernel.map((w, j) => (j === i ? w + by : w)), shape: [5, 3] } })
+        return (await probe(one)(x)).loss
+      }
+      expect(at(numbers(shared.d1), i)).toBeCloseTo(((await moved(h)) - (await moved(-h))) / (2 * h), 3)
+    }
   })
 
   it('an encoder is part of its autoencoder: one store, the same weights', async () => {
@@ -71,7 +90,21 @@ describe('functional', () => {
     const before = encoder.predictSync(images).data
     await auto.fit(images, images, { epochs: 10, batchSize: 8 })
     expect(weight(encoder, 'code.kernel')).toEqual(weight(auto, 'code.kernel'))
-    expect(encoder.predictSync(images).data).not.toEqual(before)
+    const after = encoder.predictSync(images).data
+    expect(after).not.toEqual(before)
+    // what the encoder gives is what the autoencoder decodes, and what a model of its own with these weights gives
+    const decoder = sequential([dense(12)], { input: [3] })
+    decoder.setWeights({ 'dense1.kernel': { data: weight(auto, 'decode.kernel'), shape: [3, 12] }, 'dense1.bias': { data: weight(auto, 'decode.bias'), shape: [12] } })
+    expectBits(decoder.predictSync(after).data, auto.predictSync(images).data)
+    const alone = sequential([dense(3, { activation: 'tanh' })], { input: [12] })
+    alone.setWeights({ 'dense1.kernel': { data: weight(auto, 'code.kernel'), shape: [12, 3] }, 'dense1.bias': { data: weight(auto, 'code.bias'), shape: [3] } })
+    expectBits(alone.predictSync(images).data, after)
+    // one store: what is set in one is so in the other, and the other waits while one trains
+    encoder.setWeights({ 'code.bias': { data: Float32Array.of(1, 2, 3), shape: [3] } })
+    expectBits(weight(auto, 'code.bias'), [1, 2, 3])
+    const training = auto.fit(images, images)
+    expect(() => { encoder.setWeights({ 'code.bias': { data: new Float32Array(3), shape: [3] } }) }).toThrow(BusyError)
+    await training
   })
 
   it('a model called within another shares weights; the frozen base stays, bit for bit', async () => {
@@ -85,6 +118,29 @@ describe('functional', () => {
     expect(hashOf(base)).toBe(before)
     expect(Object.keys(tuned.getWeights())).toEqual(['base.kernel', 'base.bias', 'head.kernel', 'head.bias'])
     expect(String(tuned.program('grad'))).not.toContain('grad:base')
+  })
+
+  it('a frozen base with batch statistics stays as well, and computes by its moving ones; unfrozen, it is fine-tuned', async () => {
+    const base = sequential([dense(6), batchNormalization({ momentum: 0.5 }), activation('relu')], { input: [12], name: 'base', seed: 3 }).compile({ optimizer: adam(), loss: mse() })
+    await base.fit(images, randomFloats(n * 6, 6), { epochs: 2, batchSize: 8 })
+    const [before, bytes] = [hashOf(base), save(base)]
+    const x = input([12])
+    const tuned = functional(x, dense(3, { name: 'head' })(base.call(x)), { seed: 4 })
+    const loss = sparseCategoricalCrossentropy({ fromLogits: true })
+    const head = weight(tuned, 'head.kernel')
+    await tuned.compile({ optimizer: adam(), loss, frozen: ['dense1', 'batchNormalization1'] }).fit(images, kind, { epochs: 3, batchSize: 8 })
+    expect(hashOf(base)).toBe(before)
+    expect(save(base)).toEqual(bytes)
+    expect(weight(tuned, 'head.kernel')).not.toEqual(head)
+    // a head of its own, on what the base predicts, learns the same bits: the batches are those of the same seed
+    const alone = sequential([dense(3)], { input: [6], seed: 4 }).compile({ optimizer: adam(), loss })
+    alone.setWeights({ 'dense1.kernel': { data: head, shape: [6, 3] } })
+    await alone.fit(base.predictSync(images).data, kind, { epochs: 3, batchSize: 8 })
+    expectBits(weight(alone, 'dense1.kernel'), weight(tuned, 'head.kernel'))
+    const fine = tuned.compile({ optimizer: adam({ learningRate: 1e-3 }), loss })
+    await fine.fit(images, kind, { epochs: 1, batchSize: 8 })
+    expect(hashOf(base)).not.toBe(before)
+    expect(weight(base, 'base/batchNormalization1.movingMean')).toEqual(weight(tuned, 'base/batchNormalization1.movingMean'))
   })
 
   it('refuses, when it is defined, what does not fit', async () => {

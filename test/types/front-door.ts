@@ -1,8 +1,8 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
-  accuracy, activation, adam, adamW, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, createStore, cosineDecay, dense, dropout, earlyStopping, elu, flatten,
-  gru, input, l1l2, l2, layer, leakyRelu, load, lstm, mae, mse, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, stepDecay, truncatedNormal,
-  type Callback, type FitEvent, type Tensor, type Value,
+  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, createStore, cosineDecay, dense, depthwiseConv2d, dropout, earlyStopping, elu,
+  flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy,
+  sparseXent, square, step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Tensor, type Value,
 } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -277,4 +277,80 @@ export async function saving(): Promise<void> {
   compiled.setWeights(compiled.getWeights())
   // @ts-expect-error a list for an array
   compiled.setWeights({ 'dense1.bias': { data: [1], shape: [3] } })
+}
+
+export async function ownLossesAndMetrics(): Promise<void> {
+  const make = () => sequential([dense(3)], { input: [3] })
+  const values = make().compile({ optimizer: adam(), loss: loss('mine', (output, y) => square(sub(output, y))), metrics: [metric('worst', (output, y) => max(abs(sub(output, y)), -1)), mae()] })
+  const scores = await values.evaluate(x, floats)
+  same<keyof typeof scores, 'loss' | 'worst' | 'mae'>(true)
+  same<typeof scores.worst, number>(true)
+  await values.fit(x, [[1, 2, 3]])
+  void scores
+  const sparse = make().compile({ optimizer: adam(), loss: loss('focal', (output, y) => sparseXent(output, y), { labels: 'classes' }), metrics: [loss('other', (output, y) => sparseXent(output, y), { labels: 'classes' })] })
+  await sparse.fit(x, [1, 2])
+  same<keyof Awaited<ReturnType<typeof sparse.evaluate>>, 'loss' | 'other'>(true)
+  // @ts-expect-error float labels for class numbers
+  await sparse.fit(x, floats)
+  // @ts-expect-error one-hot labels for class numbers
+  await sparse.evaluate(x, [[0, 1, 0]])
+  // @ts-expect-error words for numbers
+  await values.fit(x, ['1'])
+  // @ts-expect-error a metric not compiled
+  void (await values.evaluate(x, floats)).mine
+  // @ts-expect-error labels that are none
+  loss('mine', (output) => output, { labels: 'numbers' })
+  // @ts-expect-error a number for a value
+  loss('mine', () => 3)
+  // @ts-expect-error no name
+  metric((output: Value) => output)
+  // @ts-expect-error class numbers are in the loss
+  metric('mine', (output) => output, { labels: 'classes' })
+}
+
+export function constraints(): void {
+  dense(3, { kernelConstraint: 'unitNorm', biasConstraint: nonNeg() })
+  conv2d(3, 3, { kernelConstraint: maxNorm(2, { axis: [0, 1, 2] }), biasConstraint: (w) => clip(w, -1, 1) })
+  depthwiseConv2d(3, { kernelConstraint: minMaxNorm({ min: 0.5, max: 2, rate: 0.5, axis: [0, 1] }) })
+  batchNormalization({ gammaConstraint: unitNorm({ axis: 0 }), betaConstraint: 'nonNeg' })
+  // @ts-expect-error a word that is none
+  dense(3, { kernelConstraint: 'max_norm' })
+  // @ts-expect-error a constraint not called
+  dense(3, { kernelConstraint: maxNorm })
+  // @ts-expect-error Keras' spelling
+  maxNorm({ max_value: 2 })
+  // @ts-expect-error it has no limit of this name
+  minMaxNorm({ low: 1 })
+  // @ts-expect-error a number for a value
+  dense(3, { kernelConstraint: () => 3 })
+}
+
+export async function steps(): Promise<void> {
+  const [g, d] = [sequential([dense(3)], { input: [3], name: 'g' }), sequential([dense(1)], { input: [3], name: 'd' })]
+  const train = step([g, d], { z: [3], real: [3] }, ({ z, real }) => {
+    const [forG, forD] = [mean(neg(d.call(g.call(z)))), mean(d.call(real))]
+    return { forG, made: g.call(z), g: adam().minimize(forG, g.weights), d: adam().minimize(forD, d.weights) }
+  })
+  const got = await train({ z: x, real: x })
+  same<keyof typeof got, 'forG' | 'made'>(true)
+  same<typeof got.forG, number>(true)
+  same<typeof got.made, Tensor>(true)
+  void got
+  step(g, { z: [3] }, ({ z }) => { const [a, b] = gradients(sum(g.call(z)), [z, z]); same<typeof a, Value>(true); return { a, b } })
+  same<ReturnType<typeof constant>, Value>(true)
+  const one = constant(3)
+  same<typeof one, Scalar>(true)
+  void one
+  // @ts-expect-error an input that is missing
+  await train({ z: x })
+  // @ts-expect-error an input that is not there
+  await train({ z: x, real: x, more: x })
+  // @ts-expect-error a number among what is returned
+  step(g, { z: [3] }, () => ({ three: 3 }))
+  // @ts-expect-error a vector for a scalar loss
+  adam().minimize(g.call(input([3])), g.weights)
+  // @ts-expect-error a mode that is none
+  step(g, { z: [3] }, ({ z }) => ({ z }), { mode: 'fit' })
+  // @ts-expect-error words for numbers
+  constant('1')
 }

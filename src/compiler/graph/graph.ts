@@ -1,36 +1,11 @@
 // A Graph is a set of values as plain data: what is saved, sent and hashed. `toGraph` writes values down, `fromGraph` makes them again.
 import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
-import { formatShape, sameShape, type DType, type Shape } from '../../core/shape.js'
+import { formatShape, sameShape } from '../../core/shape.js'
 import type { Op } from '../op.js'
-import { apply, inScope, topological, Value, type Body, type InputSpec, type ParamSpec, type Scope } from './value.js'
-import type { Attrs } from '../type.js'
+import { apply, inScope, rewrite, topological, Value, type Body, type Graph, type GraphNode, type GraphValue, type InputSpec, type ParamSpec, type Scope } from './value.js'
 
-/** A value of a graph. Its role says where it comes from; what is fetched or a gradient is a fact of a program. */
-export type GraphValue = { readonly id: number; readonly shape: Shape; readonly dtype: DType } & (
-  | { readonly role: 'temp' }
-  | { readonly role: 'param'; readonly key: string; readonly spec: ParamSpec }
-  | { readonly role: 'input'; readonly spec: InputSpec }
-  | { readonly role: 'constant'; readonly data: readonly number[] }
-  | { readonly role: 'scalar'; readonly name: string }
-)
-
-export interface GraphNode {
-  readonly op: string
-  readonly path: string
-  readonly ins: readonly number[]
-  readonly outs: readonly number[]
-  readonly attrs: Attrs
-  /** what a step of a scan computes; its outputs are called in0, in1, … (what it takes) and out0, out1, … (what it gives) */
-  readonly body?: Graph
-}
-
-export interface Graph {
-  readonly values: readonly GraphValue[]
-  readonly nodes: readonly GraphNode[]
-  /** names of what the graph gives */
-  readonly outputs: Readonly<Record<string, number>>
-}
+export type { Graph, GraphNode, GraphValue } from './value.js'
 
 /** How a model calls the places and parameters of its definition. */
 export interface Naming {
@@ -73,7 +48,7 @@ function write(outputs: Readonly<Record<string, Value>>, naming: Naming, ordinal
 const numbered = ({ ins, outs }: Body): Readonly<Record<string, Value>> =>
   Object.fromEntries([...ins.map((v, i): [string, Value] => [`in${i}`, v]), ...outs.map((v, i): [string, Value] => [`out${i}`, v])])
 
-/** The body that a graph states. */
+/** What a graph states that takes in0, in1, … and gives out0, out1, … by them, by constants and by scalars alone. */
 function bodyOf(graph: Graph, op: (name: string) => Op | undefined): Body {
   const values = fromGraph(graph, op)
   const listed = (prefix: string): readonly Value[] => {
@@ -86,9 +61,22 @@ function bodyOf(graph: Graph, op: (name: string) => Op | undefined): Body {
   const strange = graph.values.length > 0 && [...new Set([...body.outs, ...topological(body.outs).flatMap((node) => node.ins)])]
     .some((v) => v.source.kind === 'param' || (v.source.kind === 'input' && !taken.has(v)))
   if (body.ins.length + body.outs.length !== Object.keys(values).length || taken.size !== body.ins.length || body.ins.some((v) => v.source.kind !== 'input') || strange) {
-    throw new FormatError('graph: a scan whose body does not fit together')
+    throw new FormatError('graph: a body that does not fit together')
   }
   return body
+}
+
+/**
+ * A weight under its constraint, as a value.
+ *
+ * @throws FormatError when the constraint does not make one value of the weight's type of one
+ */
+export function constrained(weight: Value, constraint: Graph, op: (name: string) => Op | undefined): Value {
+  const { ins: [w, ...others], outs: [y, ...more] } = bodyOf(constraint, op)
+  if (w === undefined || y === undefined || others.length + more.length > 0 || [w, y].some((v) => v.dtype !== weight.dtype || !sameShape(v.shape, weight.shape))) {
+    throw new FormatError(`graph: a constraint that does not fit a weight ${String(weight)}`)
+  }
+  return rewrite([y], { leaf: (v) => (v === w ? weight : v) })[0] ?? y
 }
 
 function describe(v: Value, id: number, naming: Naming): GraphValue {
@@ -116,8 +104,11 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
     return v
   }
   for (const v of graph.values) {
-    if (v.role === 'param') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'param', spec: v.spec, scope: null, key: v.key }))
-    else if (v.role === 'input') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'input', spec: v.spec }))
+    if (v.role === 'param') {
+      const weight = new Value(v.shape, v.dtype, { kind: 'param', spec: v.spec, scope: null, key: v.key })
+      if (v.spec.constraint !== undefined) constrained(weight, v.spec.constraint, op)
+      made.set(v.id, weight)
+    } else if (v.role === 'input') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'input', spec: v.spec }))
     else if (v.role === 'constant') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'constant', data: v.data }))
     else if (v.role === 'scalar') made.set(v.id, new Value(v.shape, v.dtype, { kind: 'scalar', name: v.name }))
   }
@@ -148,10 +139,13 @@ export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): R
 /** What a graph computes, as SHA-256 without paths and keys of weights: equal graphs, equal bits. */
 export const graphHash = (graph: Graph): string => sha256Hex(toJson(anonymous(graph)))
 
+const namelessSpec = (spec: ParamSpec | InputSpec): object =>
+  ({ ...spec, name: '', ...('constraint' in spec && spec.constraint !== undefined ? { constraint: anonymous(spec.constraint) } : {}) })
+
 /** A graph without its names. */
 function anonymous(graph: Graph): unknown {
   const nodes = graph.nodes.map(({ op, ins, outs, attrs, body }) =>
     [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1)), ...(body === undefined ? [] : [anonymous(body)])])
-  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? { ...v.spec, name: '' } : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
+  const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? namelessSpec(v.spec) : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
   return [values, nodes, Object.values(graph.outputs)]
 }

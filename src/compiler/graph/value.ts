@@ -22,6 +22,8 @@ export interface ParamSpec {
   readonly trainable: boolean
   readonly l1: number
   readonly l2: number
+  /** what takes the weight's place after each update, by the weight: `in0` and `out0` of a graph of constants besides; absent where none does */
+  readonly constraint?: Graph
 }
 
 /**
@@ -37,6 +39,32 @@ export interface InputSpec {
   readonly offset: number
   /** whole numbers (labels, lengths) lie in [0, classes); null where any number may be */
   readonly classes: number | null
+}
+
+/** A value of a graph, which is plain data. Its role says where it comes from; what is fetched or a gradient is a fact of a program. */
+export type GraphValue = { readonly id: number; readonly shape: Shape; readonly dtype: DType } & (
+  | { readonly role: 'temp' }
+  | { readonly role: 'param'; readonly key: string; readonly spec: ParamSpec }
+  | { readonly role: 'input'; readonly spec: InputSpec }
+  | { readonly role: 'constant'; readonly data: readonly number[] }
+  | { readonly role: 'scalar'; readonly name: string }
+)
+
+export interface GraphNode {
+  readonly op: string
+  readonly path: string
+  readonly ins: readonly number[]
+  readonly outs: readonly number[]
+  readonly attrs: Attrs
+  /** what a step of a scan computes; its outputs are called in0, in1, … (what it takes) and out0, out1, … (what it gives) */
+  readonly body?: Graph
+}
+
+export interface Graph {
+  readonly values: readonly GraphValue[]
+  readonly nodes: readonly GraphNode[]
+  /** names of what the graph gives */
+  readonly outputs: Readonly<Record<string, number>>
 }
 
 /** A place in the definition: the layer that a node belongs to, inside that of a layer that calls it. */
@@ -123,6 +151,10 @@ const scopeName = (scope: Scope | null): string =>
 
 export const scalar = (name: string): Value => new Value([], 'f32', { kind: 'scalar', name })
 export const constant = (shape: Shape, dtype: DType, data: readonly number[]): Value => new Value(shape, dtype, { kind: 'constant', data })
+
+/** Values by names that stand in the same order. */
+export const byName = (names: Iterable<string>, values: readonly Value[]): Readonly<Record<string, Value>> =>
+  Object.fromEntries([...names].flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
 
 /** Nodes that `outputs` need, each after those it needs (depth first from the first output, operands in order): the order of every pass. */
 export function topological(outputs: Iterable<Value>): readonly Node[] {

@@ -2,6 +2,7 @@
 // moves the weight that is its second operand: that is how a graph says which weights follow statistics instead of gradients.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, isBatched, sameShape } from '../../core/shape.js'
+import { tracedMode } from '../graph/trace.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
@@ -32,4 +33,7 @@ export const averageOp: Op = {
  * `stat` while training, `moving` in prediction. Each step moves `moving`, a weight that is not trained otherwise:
  * moving·momentum + stat·(1 − momentum), where the statistics of shards count by their samples.
  */
-export const average = (stat: Value, moving: Value, momentum: number): Value => apply1(averageOp, [stat, moving], { momentum })
+export function average(stat: Value, moving: Value, momentum: number): Value {
+  const open = apply1(averageOp, [stat, moving], { momentum })
+  return tracedMode() === 'predict' ? moving : open
+}

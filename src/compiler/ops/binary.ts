@@ -57,7 +57,7 @@ export const minimum: Arithmetic = (a: Value, b: Value) => binary('minimum', a, 
 export const greater = (a: Value, b: Value): Value => binary('greater', a, b)
 /** 1 where a = b, else 0; no gradient. */
 export const equal = (a: Value, b: Value): Value => binary('equal', a, b)
-/** Binary cross-entropy of logits against targets in [0, 1], element by element. */
+/** Binary cross-entropy of logits against targets in [0, 1], element by element: relu(x) − x·t + log(1 + e^−|x|). */
 export const logitXent = (logits: Value, targets: Value): Value => binary('logitXent', logits, targets)
 /** The gradient of an activation by its output (or, for clip, its input). */
 export const binaryGrad = (name: string, y: Value, dy: Value, attrs: Attrs = {}): Value => binary(name, y, dy, attrs)

@@ -1,5 +1,5 @@
 // concat, slice and split: values side by side along an axis, a part of one, and its parts along the last dimension.
-import { ShapeError } from '../../core/errors.js'
+import { message, ShapeError } from '../../core/errors.js'
 import { elements, formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
 import { apply, apply1, type Value } from '../graph/value.js'
@@ -13,7 +13,7 @@ const axisOf = (attrs: Attrs): number => Number(attrs['axis'])
 /** An axis as given, negative from the end: not the sample dimension. */
 function checkedAxis(op: string, axis: number, shape: Shape): number {
   const at = axis < 0 ? axis + shape.length : axis
-  if (!Number.isInteger(axis) || at < 0 || at >= shape.length || shape[at] === 'n') throw new ShapeError(`${op}: expected an axis of ${formatShape(shape)} that is not the samples', got ${axis}`)
+  if (!Number.isInteger(axis) || at < 0 || at >= shape.length || shape[at] === 'n') throw new ShapeError(message(op, `an axis of ${formatShape(shape)} that is not the samples'`, String(axis)))
   return at
 }
 
@@ -91,7 +91,11 @@ export const splitOp: Op = {
 /**
  * The parts of a value along its last dimension.
  *
- * @param sizes - their widths, which make up that dimension
+ * @param sizes - their widths, each ≥ 1, which make up that dimension
+ * @returns as many values, [..., size] of x [..., width]
+ * @throws ShapeError when the widths do not make up the dimension
+ * @example
+ * const gated = layer('glu', {}, (x) => { const [a, b] = split(x, [4, 4]); return mul(a, sigmoid(b)) })
  */
 export const split = (x: Value, sizes: readonly number[]): readonly Value[] => apply(splitOp, [x], { sizes })
 
@@ -100,6 +104,9 @@ export const split = (x: Value, sizes: readonly number[]): readonly Value[] => a
  *
  * @param xs - at least one; their shapes differ along that axis alone
  * @param options - `axis`: not the sample dimension, negative from the end (default −1)
+ * @throws ShapeError when shapes differ elsewhere, or the axis is that of the samples
+ * @example
+ * const both = concatenate([input([3]), input([5])])   // [n, 8]
  */
 export function concatenate(xs: readonly Value[], options: { readonly axis?: number } = {}): Value {
   const first = xs[0]
@@ -111,6 +118,7 @@ export function concatenate(xs: readonly Value[], options: { readonly axis?: num
  * Positions `from` to before `to` along an axis.
  *
  * @param options - `axis`: not the sample dimension, negative from the end (default −1)
+ * @throws ShapeError for positions beyond the dimension, or the axis of the samples
  */
 export const slice = (x: Value, from: number, to: number, options: { readonly axis?: number } = {}): Value =>
   apply1(sliceOp, [x], { axis: checkedAxis('slice', options.axis ?? -1, x.shape), from, to })

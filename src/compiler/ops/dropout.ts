@@ -2,6 +2,7 @@
 // index in the data, so that its own gradient draws the same ones again.
 import { apply1, type Value } from '../graph/value.js'
 import type { Op } from '../op.js'
+import { nextStream } from '../graph/trace.js'
 import { elements } from '../../core/shape.js'
 import { sizeOf, tilesOf } from '../program.js'
 import { ROWS } from '../kernels.js'
@@ -27,6 +28,6 @@ export const dropoutOp: Op = {
  * Sets elements to +0 with probability `rate` and multiplies the others by 1 / (1 − rate).
  *
  * @param samples - i32 [n]: each row's index in the data
- * @param stream - names the random stream; empty: from the place in the model
+ * @param stream - names the random stream; empty: from the place in the model (default: the trace's next, or empty)
  */
-export const dropout = (x: Value, samples: Value, rate: number, stream = ''): Value => apply1(dropoutOp, [x, samples], { rate, stream })
+export const dropout = (x: Value, samples: Value, rate: number, stream = nextStream()): Value => apply1(dropoutOp, [x, samples], { rate, stream })

@@ -12,7 +12,7 @@ import { argMaxOp, sameIndexOp, totalOp } from './metric.js'
 import { byModeOp } from './mode.js'
 import { averagePool2dGradOp, averagePool2dOp, maxPool2dGradOp, maxPool2dOp } from './pool.js'
 import { readOp } from './read.js'
-import { meanOp, sumOp } from './reduce.js'
+import { maxOp, meanOp, sumOp } from './reduce.js'
 import { lengthMaskOp, scanOp } from './scan.js'
 import { selectOp } from './select.js'
 import { logSoftmaxGradOp, logSoftmaxOp, softmaxGradOp, softmaxOp } from './softmax.js'
@@ -20,7 +20,7 @@ import { unaryOps } from './unary.js'
 
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
-  ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, splitOp, scanOp, lengthMaskOp, sumOp, meanOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
+  ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, splitOp, scanOp, lengthMaskOp, sumOp, meanOp, maxOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
     logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp,
     maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp].map((op): [string, Op] => [op.name, op]),
 ])

@@ -39,5 +39,6 @@ export const sparseXentGradOp: Op = {
  * Cross-entropy of logits [..., classes] against class numbers (i32) [...]: log Σ eˣ − x[label].
  *
  * @returns [...]
+ * @throws ShapeError when there is not one class number for each row of logits
  */
 export const sparseXent = (logits: Value, labels: Value): Value => apply1(sparseXentOp, [logits, labels])

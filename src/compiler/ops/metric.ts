@@ -47,9 +47,21 @@ export const totalOp: Op = {
   },
 }
 
-/** The index (i32) of the first largest element of each row. */
+/**
+ * The index of the first largest element along the last dimension; of the first NaN if there is one. It has no gradient.
+ *
+ * @returns i32 [...], of x [..., width]
+ * @throws ShapeError when the last dimension is that of the samples
+ * @example
+ * const agreement = metric('agreement', (output, y) => sameIndex(argMax(output), argMax(y)))
+ */
 export const argMax = (x: Value): Value => apply1(argMaxOp, [x])
-/** 1 where two class numbers (i32) are the same, else 0. */
+/**
+ * 1 where two whole numbers (i32) are the same, else 0; without a gradient.
+ *
+ * @returns f32, of the shape that both have
+ * @throws ShapeError when their shapes differ
+ */
 export const sameIndex = (a: Value, b: Value): Value => apply1(sameIndexOp, [a, b])
 /** Σ x, or Σ x·w, over everything, in f64. */
 export const total = (x: Value, w?: Value): Value => apply1(totalOp, w === undefined ? [x] : [x, w])

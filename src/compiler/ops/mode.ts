@@ -1,8 +1,10 @@
-// byMode: one value while training, another in prediction. `specialise` removes it, so it is never lowered.
+// byMode: one value while training, another in prediction. `specialise` removes it, so it is never lowered; where a step is traced, the mode is
+// known and it does not come into being.
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Op } from '../op.js'
+import { tracedMode } from '../graph/trace.js'
 import { operand } from './types.js'
 
 export const byModeOp: Op = {
@@ -18,5 +20,16 @@ export const byModeOp: Op = {
   lower() { throw new ShapeError('byMode: expected to be specialised before it is lowered') },
 }
 
-/** `train` while training, `predict` otherwise. */
-export const byMode = (train: Value, predict: Value): Value => apply1(byModeOp, [train, predict])
+/**
+ * One value while training, another in prediction and evaluation, of the same shape.
+ *
+ * @returns `train` in `fit`, `trainOnBatch` and steps that update; `predict` elsewhere
+ * @throws ShapeError when their shapes or element types differ
+ * @example
+ * const sharpened = layer('sharpen', {}, (x) => byMode(x, affine(x, 2, 0)))
+ */
+export function byMode(train: Value, predict: Value): Value {
+  const mode = tracedMode()
+  const open = apply1(byModeOp, [train, predict])
+  return mode === null ? open : mode === 'train' ? train : predict
+}

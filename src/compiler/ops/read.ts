@@ -33,3 +33,17 @@ export const readOp: Op = {
  */
 export const read = (source: Value, index: Value | null, options: { readonly to?: 'f32' | 'i32'; readonly scale?: number; readonly offset?: number } = {}): Value =>
   apply1(readOp, index === null ? [source] : [source, index], { to: options.to ?? 'f32', scale: options.scale ?? 1, offset: options.offset ?? 0 })
+
+/**
+ * Whole numbers (i32) of samples as f32, rounded to the nearest above 2²⁴; without a gradient.
+ *
+ * @param x - i32 [n, …], such as class numbers in a loss of one's own
+ * @throws ShapeError for what has no samples or is not of i32
+ * @example
+ * // one-hot labels of class numbers, of three classes
+ * const oneHot = (y: Value) => equal(reshapeTo(toFloat(y), ['n', 1]), constant([0, 1, 2]))
+ */
+export function toFloat(x: Value): Value {
+  operand('toFloat', [x], 0, 'i32')
+  return read(x, null)
+}

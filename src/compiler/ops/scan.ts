@@ -143,7 +143,13 @@ export const lengthMaskOp: Op = {
   },
 }
 
-/** The mask of sequences of different lengths: i32 [n] → u8 [n, steps, width]. A length beyond the steps means all of them. */
+/**
+ * The mask of sequences of different lengths, for `select`. A length beyond the steps means all of them.
+ *
+ * @param lengths - i32 [n]
+ * @returns u8 [n, steps, width]: 1 at the steps below a sample's length, else 0
+ * @throws ShapeError when there is not one length a sample, or steps or width is below 1
+ */
 export const lengthMask = (lengths: Value, steps: number, width: number): Value => apply1(lengthMaskOp, [lengths], { steps, width })
 
 /** What a step gives: its carries for the next one, and its slices of the outputs. */
@@ -168,6 +174,13 @@ export interface ScanOptions {
  * @param xs - [n, T, …], or [T, …] without samples, all of one length
  * @returns the carries after the last step, and ys as [n, T, …] or [T, …]
  * @throws ShapeError when a step changes the shape of a carry, when lengths differ or none is known
+ * @example
+ * // running sums over time: [n, T, d] → [n, T, d]
+ * const runningSum = layer('runningSum', {}, (x) => {
+ *   const start = mul(reshapeTo(slice(x, 0, 1, { axis: 1 }), ['n', 4]), constant(0))
+ *   return scan(([sum], [xt]) => { const next = add(sum, xt); return { carries: [next], ys: [next] } }, [start], [x]).ys[0]
+ * })
+ * const model = sequential([runningSum], { input: [7, 4] })
  */
 export function scan(step: Step, initial: readonly Value[], xs: readonly Value[], options: ScanOptions = {}): StepResult {
   const first = xs[0]

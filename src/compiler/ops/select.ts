@@ -25,5 +25,11 @@ export const selectOp: Op = {
   },
 }
 
-/** a where the mask (u8) is not 0, else b; a and b have the mask's shape or are scalars. */
+/**
+ * a where the mask is not 0, else b: a choice of bits, not a product, so NaN in what is not chosen does not matter.
+ *
+ * @param mask - of u8, such as `constant(new Uint8Array([1, 0, 1]))` or a `lengthMask`
+ * @param a - of the mask's shape, or a scalar; b alike
+ * @throws ShapeError when the shapes differ
+ */
 export const select = (mask: Value, a: Value, b: Value): Value => apply1(selectOp, [mask, a, b])

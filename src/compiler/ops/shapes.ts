@@ -37,7 +37,12 @@ export const expandOp: Op = {
   },
 }
 
-/** Repeats `x` along dimensions of 1 or in front, to `shape`. */
+/**
+ * Repeats a value along dimensions of 1 or in front.
+ *
+ * @param shape - that x broadcasts to; `'n'` in front for samples
+ * @throws ShapeError when it does not
+ */
 export const expand = (x: Value, shape: Shape): Value => (sameShape(x.shape, shape) ? x : apply1(expandOp, [x], { shape: shapeAttr(shape) }))
 
 export const reshapeOp: Op = {
@@ -53,7 +58,14 @@ export const reshapeOp: Op = {
   lower: (ctx) => ctx.alias(0, ctx.in(0)),
 }
 
-/** The same elements in another shape. */
+/**
+ * The same elements in another shape, in row-major order (the layer `reshape` is for models; this is for values of any kind).
+ *
+ * @param shape - of as many elements; with `'n'` in front, as many a sample
+ * @throws ShapeError when it has not
+ * @example
+ * const rows = reshapeTo(input([2, 3]), ['n', 6])
+ */
 export const reshape = (x: Value, shape: Shape): Value => apply1(reshapeOp, [x], { shape: shapeAttr(shape) })
 
 /** Sums over what a broadcast repeated: the gradient of an operand of `shape`. */

@@ -54,6 +54,8 @@ export class Assembler {
       if (written.includes(field)) writes.add(operand.buffer)
       if (!options.writes.includes(field)) reads.add(operand.buffer)
     }
+    for (const { buffer } of [...options.reads ?? [], ...options.touches ?? []]) reads.add(buffer)
+    for (const { buffer } of options.touches ?? []) writes.add(buffer)
     const call: Call = { kernel, words: order.map((field) => wordOf(words[field])), tiles: options.tiles, reads: [...reads], writes: [...writes], barrier: false, path }
     this.calls.push(call)
     const candidates = (options.inplace ?? []).flatMap((field) => { const o: Operand = words[field]; return typeof o === 'object' && 'buffer' in o ? [o.buffer] : [] })
@@ -134,7 +136,7 @@ export function lower(options: LowerOptions): Unplanned {
 
   const leaf = (v: Value): View => {
     switch (v.source.kind) {
-      case 'param': return asm.named(v.shape, v.dtype, 'param', v.source.key ?? v.source.spec.name)
+      case 'param': return weight(asm, v, v.source)
       case 'constant': case 'scalar': return fixed(asm, v)
       case 'input': {
         const { name } = v.source.spec
@@ -145,13 +147,7 @@ export function lower(options: LowerOptions): Unplanned {
       case 'node': throw new EquigradError('lower: a node was used before it was lowered')
     }
   }
-  const view = (v: Value): View => {
-    const known = views.get(v)
-    if (known !== undefined) return known
-    const fresh = leaf(v)
-    views.set(v, fresh)
-    return fresh
-  }
+  const view = viewOf(views, leaf)
 
   lowerNodes(asm, Object.values(fetches), views, view, placed)
 
@@ -171,6 +167,27 @@ export function lower(options: LowerOptions): Unplanned {
   }
   const early = prologue ? asm.prologue() : 0
   return { capacity, buffers: asm.buffers, calls: asm.calls, loops: asm.loops, prologue: early, inputs, outputs, inplace: asm.inplace }
+}
+
+/** Where a value is: known, or, of a leaf that is met for the first time, by `leaf`. */
+function viewOf(views: Map<Value, View>, leaf: (v: Value) => View): (v: Value) => View {
+  return (v) => {
+    const known = views.get(v)
+    if (known !== undefined) return known
+    const fresh = leaf(v)
+    views.set(v, fresh)
+    return fresh
+  }
+}
+
+const weight = (asm: Assembler, { shape, dtype }: Value, { key, spec }: { readonly key: string | null; readonly spec: { readonly name: string } }): View => asm.named(shape, dtype, 'param', key ?? spec.name)
+
+/** Emits the calls of values that are made of weights and constants alone, among calls that are there already; gives where they are. */
+export function lowerInto(asm: Assembler, values: readonly Value[]): readonly View[] {
+  const views = new Map<Value, View>()
+  const view = viewOf(views, (v) => (v.source.kind === 'param' ? weight(asm, v, v.source) : fixed(asm, v)))
+  lowerNodes(asm, values, views, view, new Map())
+  return values.map(view)
 }
 
 /** A leaf that reads the same inside a scan and outside: a constant or a scalar. */
@@ -236,13 +253,7 @@ class Context implements LowerContext {
     if (body === null) throw new EquigradError(`${this.node.op.name}: a body is missing`)
     const views = new Map<Value, View>()
     body.ins.forEach((v, i) => { const given = ins[i]; if (given !== undefined) views.set(v, given) })
-    const view = (v: Value): View => {
-      const known = views.get(v)
-      if (known !== undefined) return known
-      const fresh = fixed(this.asm, v)
-      views.set(v, fresh)
-      return fresh
-    }
+    const view = viewOf(views, (v) => fixed(this.asm, v))
     lowerNodes(this.asm, body.outs, views, view, new Map())
     return body.outs.map(view)
   }

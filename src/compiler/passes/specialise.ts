@@ -1,23 +1,50 @@
 // specialise: chooses what training or prediction computes. After it dropout and the like are ordinary ops with ordinary gradients.
 import { EquigradError, message } from '../../core/errors.js'
+import { tracedMode, type Mode } from '../graph/trace.js'
 import { everyNode, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { momentumOf } from '../ops/average.js'
 import { add } from '../ops/binary.js'
 import { rebuildScan } from '../ops/scan.js'
 import { affine } from '../ops/unary.js'
 
-export type Mode = 'train' | 'predict'
+export type { Mode } from '../graph/trace.js'
 
 const chosen = (ins: readonly Value[], mode: Mode): readonly Value[] => ins.slice(mode === 'train' ? 0 : 1).slice(0, 1)
+
+/** A scan whose body is specialised; undefined where that leaves it as it is. */
+function within(node: Node, ins: readonly Value[], mode: Mode): readonly Value[] | undefined {
+  if (node.body === null) return undefined
+  const outs = specialise(node.body.outs, mode)
+  return outs.every((v, i) => v === node.body?.outs[i]) ? undefined : rebuildScan(node, ins, outs)
+}
 
 /** Replaces every `byMode(train, predict)` and `average(stat, moving)` by the one of `mode`. */
 export function specialise(outputs: readonly Value[], mode: Mode): readonly Value[] {
   return rewrite(outputs, {
     node(node, ins) {
       if (node.op.name === 'byMode' || node.op.name === 'average') return chosen(ins, mode)
-      return node.body === null ? undefined : rebuildScan(node, ins, specialise(node.body.outs, mode))
+      return within(node, ins, mode)
     },
   })
+}
+
+/** {@link specialise} for training, but for the averages, which stay to be found; those of frozen keys are their weights, as in prediction. */
+function specialiseOpen(outputs: readonly Value[], frozen: (key: string) => boolean): readonly Value[] {
+  return rewrite(outputs, {
+    node(node, ins) {
+      if (node.op.name === 'byMode') return chosen(ins, 'train')
+      if (node.op.name === 'average') return frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
+      if (node.body === null) return undefined
+      if (everyNode(node.body.outs).some((inner) => inner.op.name === 'average')) throw new EquigradError(message('average', 'statistics outside of a scan', 'one at each of its steps', 'Take it before or after.'))
+      return within(node, ins, 'train')
+    },
+  })
+}
+
+/** What a model computes that is called in a trace: as its mode says, but for averages while training, which the step will move. Elsewhere all stays open. */
+export function specialiseTraced(outputs: readonly Value[]): readonly Value[] {
+  const mode = tracedMode()
+  return mode === null ? outputs : mode === 'predict' ? specialise(outputs, mode) : specialiseOpen(outputs, () => false)
 }
 
 /** A weight that follows a statistic: what is measured of a batch, and how slowly the weight moves. */
@@ -40,12 +67,7 @@ export function averagedKey(node: Node, ins: readonly Value[] = node.ins): strin
  * @throws EquigradError for a moving average within a scan, which would stand still, or one weight of two momentums
  */
 export function specialiseTraining(outputs: readonly Value[], frozen: (key: string) => boolean = () => false): { readonly values: readonly Value[]; readonly averages: readonly Average[] } {
-  const open = rewrite(outputs, {
-    node(node, ins) {
-      if (node.op.name === 'byMode') return chosen(ins, 'train')
-      return node.op.name === 'average' && frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
-    },
-  })
+  const open = specialiseOpen(outputs, frozen)
   for (const node of topological(open)) {
     const inner = everyNode(node.body?.outs ?? []).find(({ op }) => op.name === 'average')
     if (inner !== undefined) throw new EquigradError(message(inner.path || 'average', 'a moving average of the whole batch', 'one of each step of a scan', 'Normalise before or after the steps, or without a moving average.'))

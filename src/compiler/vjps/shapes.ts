@@ -1,8 +1,8 @@
-// Gradients of what changes shapes: expand, reshape, and sums and means over axes.
+// Gradients of what changes shapes: expand, reshape, and sums, means and maxima over axes.
 import { elements, type Shape } from '../../core/shape.js'
 import { constant, type Value } from '../graph/value.js'
 import type { Vjp } from './vjp.js'
-import { div } from '../ops/binary.js'
+import { div, equal, mul } from '../ops/binary.js'
 import { concatenate, slice } from '../ops/concat.js'
 import { axesOf, sum } from '../ops/reduce.js'
 import { expand, reshape, sumTo } from '../ops/shapes.js'
@@ -36,6 +36,15 @@ export const meanVjp: Vjp = (node, [dy]) => {
   // The count is a sum of ones where it is bound at run.
   const count = reduced.includes('n') ? sum(expand(constant([], 'f32', [1]), reduced)) : constant([], 'f32', [elements(reduced)])
   return [spread(x, div(dy, count), axes)]
+}
+
+/** Shared equally among those that are as large as the largest; NaN where that is NaN, for 0 · (dy / 0). */
+export const maxVjp: Vjp = (node, [dy]) => {
+  const [x, y] = [node.ins[0], node.outs[0]]
+  if (x === undefined || y === undefined || dy === null || dy === undefined) return [null]
+  const axes = axesOf(node.attrs)
+  const largest = equal(x, spread(x, y, axes))
+  return [mul(largest, spread(x, div(dy, sum(largest, axes)), axes))]
 }
 
 /** Each operand gets its own part. */

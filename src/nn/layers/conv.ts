@@ -8,6 +8,7 @@ import { conv2d as conv2dOp } from '../../compiler/ops/conv.js'
 import { reshape } from '../../compiler/ops/shapes.js'
 import { activationFunction, type Activation } from '../activations.js'
 import { initializer, type Initializer } from '../initializers.js'
+import { checkConstraint, type Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerContext, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
@@ -31,6 +32,9 @@ interface SharedOptions extends LayerOptions {
   /** first values of the kernel (default 'glorotUniform') */
   readonly kernelInitializer?: Initializer
   readonly kernelRegularizer?: Regularizer
+  /** what the kernel must satisfy after each update (default nothing) */
+  readonly kernelConstraint?: Constraint
+  readonly biasConstraint?: Constraint
 }
 
 export interface Conv2dOptions extends SharedOptions {
@@ -43,7 +47,8 @@ export interface DepthwiseConv2dOptions extends SharedOptions {
   readonly depthMultiplier?: number
 }
 
-const SHARED = ['strides', 'padding', 'dilation', 'activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'name', 'trainable'] as const
+const SHARED = ['strides', 'padding', 'dilation', 'activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'kernelConstraint', 'biasConstraint', 'name',
+  'trainable'] as const
 
 function checkPair(where: string, given: unknown): readonly [number, number] {
   if (typeof given === 'number') { checkCount(where, given); return [given, given] }
@@ -70,6 +75,7 @@ function convolution(kind: string, kernelSize: Pair, options: SharedOptions, ker
   const useBias = checkFlag(`${kind}: useBias`, options.useBias ?? true)
   const biasInit = initializer(`${kind}: biasInitializer`, options.biasInitializer, 'zeros')
   const biasRegularizer = checkRegularizer(`${kind}: biasRegularizer`, options.biasRegularizer)
+  const biasConstraint = checkConstraint(`${kind}: biasConstraint`, options.biasConstraint)
   return layer(kind, options, (x, { param }) => {
     const where = options.name ?? kind
     const [, height, width, channels] = x.shape
@@ -80,7 +86,7 @@ function convolution(kind: string, kernelSize: Pair, options: SharedOptions, ker
     const pads = padding === 'valid' ? [0, 0, 0, 0] as const : [...same(height, size[0], strides[0], dilation[0]), ...same(width, size[1], strides[1], dilation[1])] as const
     const y = conv2dOp(x, w, { strides, dilation, pads, groups })
     // Keras takes the fans of a bias of `filters` elements to be equal.
-    return activate(useBias ? add(y, param('bias', [filters], biasInit({ fanIn: filters, fanOut: filters }), biasRegularizer)) : y)
+    return activate(useBias ? add(y, param('bias', [filters], biasInit({ fanIn: filters, fanOut: filters }), biasRegularizer, biasConstraint)) : y)
   })
 }
 
@@ -102,11 +108,12 @@ export function conv2d(filters: number, kernelSize: Pair, options: Conv2dOptions
   if (filters % groups !== 0) throw new RangeError(message('conv2d: groups', `a number that divides ${filters} filters`, String(groups)))
   const init = initializer('conv2d: kernelInitializer', options.kernelInitializer, 'glorotUniform')
   const regularizer = checkRegularizer('conv2d: kernelRegularizer', options.kernelRegularizer)
+  const constraint = checkConstraint('conv2d: kernelConstraint', options.kernelConstraint)
   return convolution('conv2d', kernelSize, options, (channels, [rows, columns], where, param) => {
     if (channels % groups !== 0) throw new ShapeError(message(where, `channels that ${groups} groups divide`, String(channels)))
     // Inputs and outputs of one unit: the receptive field times channels (of a group) and filters, as in Keras.
     const fans = { fanIn: rows * columns * (channels / groups), fanOut: rows * columns * filters }
-    return { w: param('kernel', [rows, columns, channels / groups, filters], init(fans), regularizer), filters, groups }
+    return { w: param('kernel', [rows, columns, channels / groups, filters], init(fans), regularizer, constraint), filters, groups }
   })
 }
 
@@ -125,10 +132,11 @@ export function depthwiseConv2d(kernelSize: Pair, options: DepthwiseConv2dOption
   const multiplier = checkCount('depthwiseConv2d: depthMultiplier', options.depthMultiplier ?? 1)
   const init = initializer('depthwiseConv2d: kernelInitializer', options.kernelInitializer, 'glorotUniform')
   const regularizer = checkRegularizer('depthwiseConv2d: kernelRegularizer', options.kernelRegularizer)
+  const constraint = checkConstraint('depthwiseConv2d: kernelConstraint', options.kernelConstraint)
   return convolution('depthwiseConv2d', kernelSize, options, (channels, [rows, columns], _, param) => {
     const filters = channels * multiplier
     // Keras reads the fans off the weight's shape, as of a convolution from `channels` to `depthMultiplier`.
-    const w = param('kernel', [rows, columns, channels, multiplier], init({ fanIn: rows * columns * channels, fanOut: rows * columns * multiplier }), regularizer)
+    const w = param('kernel', [rows, columns, channels, multiplier], init({ fanIn: rows * columns * channels, fanOut: rows * columns * multiplier }), regularizer, constraint)
     return { w: reshape(w, [rows, columns, 1, filters]), filters, groups: channels }
   })
 }

@@ -6,6 +6,7 @@ import { add } from '../../compiler/ops/binary.js'
 import { matmul } from '../../compiler/ops/matmul.js'
 import { activationFunction, type Activation } from '../activations.js'
 import { initializer, type Initializer } from '../initializers.js'
+import { checkConstraint, type Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
@@ -20,6 +21,9 @@ export interface DenseOptions extends LayerOptions {
   readonly biasInitializer?: Initializer
   readonly kernelRegularizer?: Regularizer
   readonly biasRegularizer?: Regularizer
+  /** what the kernel must satisfy after each update (default nothing) */
+  readonly kernelConstraint?: Constraint
+  readonly biasConstraint?: Constraint
 }
 
 /**
@@ -33,18 +37,20 @@ export interface DenseOptions extends LayerOptions {
  */
 export function dense(units: number, options: DenseOptions = {}): Layer {
   checkCount('dense: units', units)
-  checkOptions('dense', options, ['activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'name', 'trainable'])
+  checkOptions('dense', options, ['activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'kernelConstraint', 'biasConstraint', 'name', 'trainable'])
   const activate = activationFunction('dense: activation', options.activation)
   const kernelInit = initializer('dense: kernelInitializer', options.kernelInitializer, 'glorotUniform')
   const biasInit = initializer('dense: biasInitializer', options.biasInitializer, 'zeros')
   const useBias = checkFlag('dense: useBias', options.useBias ?? true)
   const kernelRegularizer = checkRegularizer('dense: kernelRegularizer', options.kernelRegularizer)
   const biasRegularizer = checkRegularizer('dense: biasRegularizer', options.biasRegularizer)
+  const kernelConstraint = checkConstraint('dense: kernelConstraint', options.kernelConstraint)
+  const biasConstraint = checkConstraint('dense: biasConstraint', options.biasConstraint)
   return layer('dense', options, (x, { param }) => {
     const fanIn = x.shape[x.shape.length - 1]
     if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(message(options.name ?? 'dense', 'an input of [n, …, features]', formatShape(x.shape)))
     const fans = { fanIn, fanOut: units }
-    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), kernelRegularizer))
-    return activate(useBias ? add(y, param('bias', [units], biasInit(fans), biasRegularizer)) : y)
+    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), kernelRegularizer, kernelConstraint))
+    return activate(useBias ? add(y, param('bias', [units], biasInit(fans), biasRegularizer, biasConstraint)) : y)
   })
 }

@@ -8,6 +8,7 @@ import { mean } from '../../compiler/ops/reduce.js'
 import { reshape } from '../../compiler/ops/shapes.js'
 import { affine, reciprocal, sqrt, square } from '../../compiler/ops/unary.js'
 import { initializer, type Initializer } from '../initializers.js'
+import { checkConstraint, type Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
@@ -28,9 +29,12 @@ export interface BatchNormalizationOptions extends LayerOptions {
   readonly gammaInitializer?: Initializer
   readonly betaRegularizer?: Regularizer
   readonly gammaRegularizer?: Regularizer
+  /** what beta must satisfy after each update (default nothing) */
+  readonly betaConstraint?: Constraint
+  readonly gammaConstraint?: Constraint
 }
 
-const NAMES = ['axis', 'momentum', 'epsilon', 'center', 'scale', 'betaInitializer', 'gammaInitializer', 'betaRegularizer', 'gammaRegularizer', 'name', 'trainable']
+const NAMES = ['axis', 'momentum', 'epsilon', 'center', 'scale', 'betaInitializer', 'gammaInitializer', 'betaRegularizer', 'gammaRegularizer', 'betaConstraint', 'gammaConstraint', 'name', 'trainable']
 
 /**
  * gamma·(x − mean) / √(variance + epsilon) + beta, channel by channel, as Keras' `BatchNormalization` (Ioffe, Szegedy: Batch normalization, 2015).
@@ -38,7 +42,7 @@ const NAMES = ['axis', 'momentum', 'epsilon', 'center', 'scale', 'betaInitialize
  * While training, mean and (biased) variance are those of the shard's batch; each step moves `movingMean` and `movingVariance` towards them,
  * by moving·momentum + statistic·(1 − momentum). Prediction, evaluation, and a layer that is not trainable or frozen, use the moving ones.
  *
- * @param options - `axis`, `momentum`, `epsilon`, `center`, `scale`, initializers, regularizers
+ * @param options - `axis`, `momentum`, `epsilon`, `center`, `scale`, initializers, regularizers, constraints
  * @returns a layer from [n, …] to the same shape, with weights `gamma`, `beta`, `movingMean` and `movingVariance`, one number a channel
  * @throws TypeError, RangeError for wrong options; ShapeError when the axis is not one of the input's, or that of the samples
  * @example
@@ -55,6 +59,8 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
   const betaInit = initializer('batchNormalization: betaInitializer', options.betaInitializer, 'zeros')
   const gammaRegularizer = checkRegularizer('batchNormalization: gammaRegularizer', options.gammaRegularizer)
   const betaRegularizer = checkRegularizer('batchNormalization: betaRegularizer', options.betaRegularizer)
+  const gammaConstraint = checkConstraint('batchNormalization: gammaConstraint', options.gammaConstraint)
+  const betaConstraint = checkConstraint('batchNormalization: betaConstraint', options.betaConstraint)
   return layer('batchNormalization', options, (x, { param, average }) => {
     const axis = given < 0 ? given + x.shape.length : given
     const channels = x.shape[axis]
@@ -69,8 +75,8 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
     const centred = sub(x, along(average('movingMean', mean(x, others), { kind: 'constant', value: 0 }, momentum)))
     const variance = average('movingVariance', mean(square(centred), others), { kind: 'constant', value: 1 }, momentum)
     const deviation = sqrt(affine(variance, 1, epsilon))
-    const factor = scale ? div(param('gamma', [channels], gammaInit(fans), gammaRegularizer), deviation) : reciprocal(deviation)
+    const factor = scale ? div(param('gamma', [channels], gammaInit(fans), gammaRegularizer, gammaConstraint), deviation) : reciprocal(deviation)
     const y = mul(centred, along(factor))
-    return center ? add(y, along(param('beta', [channels], betaInit(fans), betaRegularizer))) : y
+    return center ? add(y, along(param('beta', [channels], betaInit(fans), betaRegularizer, betaConstraint))) : y
   })
 }
