@@ -30,16 +30,19 @@ export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type
 
 export { mask } from './compress/rewrite.js'
 
-export { layer, type Layer, type LayerContext, type LayerOptions } from './nn/layer.js'
+export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'
 export { conv2d, depthwiseConv2d, type Conv2dOptions, type DepthwiseConv2dOptions } from './nn/layers/conv.js'
 export { batchNormalization, type BatchNormalizationOptions } from './nn/layers/norm.js'
 export { averagePool2d, globalAveragePool2d, maxPool2d, type Pool2dOptions } from './nn/layers/pool.js'
 export { activation, dropout } from './nn/layers/simple.js'
-export { gru, lstm, rnn, simpleRNN, type Cell, type GruOptions, type LstmOptions, type RnnOptions, type SimpleRNNOptions } from './nn/layers/recurrent.js'
+export {
+  gru, lstm, rnn, simpleRNN,
+  type Cell, type GruOptions, type LstmOptions, type RecurrentLayer, type RnnOptions, type SequenceOptions, type SimpleRNNOptions, type WithStates,
+} from './nn/layers/recurrent.js'
 export { flatten, reshape } from './nn/layers/shapes.js'
 export { elu, leakyRelu, type Activation } from './nn/activations.js'
-export { constantInitializer, normal, truncatedNormal, uniform, type Initializer } from './nn/initializers.js'
+export { constantInitializer, normal, orthogonal, truncatedNormal, uniform, type Initializer } from './nn/initializers.js'
 export { l1, l1l2, l2, type Regularizer } from './nn/regularizers.js'
 export { maxNorm, minMaxNorm, nonNeg, unitNorm, type Constraint, type ConstraintFunction, type MinMaxNormOptions, type NormOptions } from './nn/constraints.js'
 export { binaryCrossentropy, categoricalCrossentropy, loss, mae, mse, sparseCategoricalCrossentropy, type Labels, type Loss, type LossOptions, type NumericData } from './nn/losses.js'

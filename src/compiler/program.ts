@@ -68,7 +68,7 @@ export interface Program {
   readonly buffers: readonly Buffer[]
   readonly calls: readonly Call[]
   readonly loops: readonly Loop[]
-  /** the first calls, which depend on weights and constants alone, and run again only when the weights have changed */
+  /** the first calls, which depend on weights and constants alone (so not on n either), and run again only when the weights have changed */
   readonly prologue: number
   readonly inputs: Readonly<Record<string, View>>
   readonly outputs: Readonly<Record<string, View>>
@@ -133,6 +133,9 @@ export function sizeAt(size: Size, n: number): number {
   const { per, plus = 0, div = 1, mul = 1 } = size
   return mul * Math.ceil((n * per + plus) / div)
 }
+
+/** Does a call do something else for another number of samples? */
+export const dependsOnSamples = ({ tiles, words }: Call): boolean => [tiles, ...words].some((w) => typeof w === 'object' && 'per' in w && w.per !== 0)
 
 /** The product of a shape's dimensions, times k, as a size. */
 export function sizeOf(shape: Shape, k = 1): Size {

@@ -6,4 +6,5 @@ export {
   normalize, scalerFromJSON, standardize,
   type FitOptions, type NormalizeJSON, type RangeScaler, type Scaled, type Scaler, type ScalerJSON, type StandardizeJSON, type StandardScaler, type Table, type Unfitted,
 } from './preprocess.js'
+export { padSequences, type Padded, type PadOptions, type Sequence } from './sequences.js'
 export type { NumericArray, ShapedData } from './arrays.js'

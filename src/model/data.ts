@@ -73,17 +73,17 @@ function flat(where: string, data: readonly unknown[], shape: Shape, spec: Input
   visit(data, 0, '')
   if (spec.classes === null) return Float64Array.from(out)
   const wrong = out.findIndex((x) => !Number.isInteger(x) || Math.abs(x) > 0x7fffffff)
-  if (wrong >= 0) throw new RangeError(message(`${where}[${wrong}]`, 'a class number', describe(out[wrong])))
+  if (wrong >= 0) throw new RangeError(message(`${where}[${wrong}]`, 'a whole number', describe(out[wrong])))
   return Int32Array.from(out)
 }
 
 function checkValues(where: string, { data, dtype, width }: Rows, { classes }: InputSpec): void {
   const at = (i: number): string => (width === 1 ? `${where}[${i}]` : `${where}, sample ${Math.floor(i / width)}`)
   if (classes !== null) {
-    if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'class numbers (Int32Array, Uint8Array or whole numbers)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
+    if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'whole numbers (Int32Array, Uint8Array, or plain ones)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
     for (let i = 0; i < data.length; i++) {
       const label = data[i] ?? 0
-      if (label < 0 || label >= classes) throw new RangeError(message(at(i), `a class number from 0 to ${classes - 1}`, String(label)))
+      if (label < 0 || label >= classes) throw new RangeError(message(at(i), `a whole number from 0 to ${classes - 1}`, String(label)))
     }
   } else if (dtype === 'f32' || dtype === 'f64') {
     for (let i = 0; i < data.length; i++) {

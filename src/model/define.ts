@@ -1,6 +1,6 @@
 // From values to a model's graph: layers get their names, parameters their keys, inputs the names of the record they came in.
 import { describe, EquigradError, message } from '../core/errors.js'
-import { checkNumber, checkOptions, checkWord } from '../core/options.js'
+import { checkCount, checkNumber, checkOptions, checkWord } from '../core/options.js'
 import type { Store } from '../runtime/store.js'
 import { commonHome, declarationOf, declare, type Declaration, type Home } from './home.js'
 import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
@@ -14,6 +14,8 @@ export interface InputOptions {
   readonly scale?: number
   /** and this is added (default 0) */
   readonly offset?: number
+  /** whole numbers from 0 to below this, such as lengths or tokens: the value is of i32, `dtype` is 'i32' (default) or 'u8', and nothing is scaled */
+  readonly below?: number
 }
 
 /** The largest number of elements of one sample. */
@@ -24,13 +26,17 @@ const LARGEST = 0x1000_0000
  *
  * @param shape - of one sample, such as [784] or [28, 28, 1]
  * @param options - how data is read: `{ dtype: 'u8', scale: 1 / 255 }` is part of the model, so `predict` does the same
- * @returns a value [n, …shape] of f32
+ * @returns a value [n, …shape] of f32, or of i32 for whole numbers (`below`)
+ * @throws TypeError, RangeError for a shape or options that make no sense
+ * @example
+ * const frames = input([50, 2]), lengths = input([], { below: 51 })
  */
 export function input(shape: readonly number[], options: InputOptions = {}): Value {
   if (!Array.isArray(shape)) throw new TypeError(message('input', 'the shape of one sample, such as [784]', describe(shape)))
   shape.forEach((d: unknown) => checkNumber('input: shape', d, { integer: true, min: 1, max: LARGEST }))
   if (shape.reduce((a, b) => a * b, 1) > LARGEST) throw new RangeError(message('input: shape', `at most ${LARGEST} elements a sample`, `[${shape.join(', ')}]`))
-  checkOptions('input', options, ['dtype', 'scale', 'offset'])
+  checkOptions('input', options, ['dtype', 'scale', 'offset', 'below'])
+  if (options.below !== undefined) return wholeInput(shape, options, options.below)
   return new Value(['n', ...shape], 'f32', {
     kind: 'input',
     spec: {
@@ -38,6 +44,13 @@ export function input(shape: readonly number[], options: InputOptions = {}): Val
       scale: checkNumber('input.scale', options.scale ?? 1), offset: checkNumber('input.offset', options.offset ?? 0), classes: null,
     },
   })
+}
+
+/** An input of whole numbers. */
+function wholeInput(shape: readonly number[], options: InputOptions, below: number): Value {
+  if (options.scale !== undefined || options.offset !== undefined) throw new RangeError(message('input', 'below, or scale and offset', 'both', 'Whole numbers are not scaled.'))
+  const data = checkWord<DType>('input.dtype', options.dtype ?? 'i32', ['i32', 'u8'])
+  return new Value(['n', ...shape], 'i32', { kind: 'input', spec: { name: '', data, scale: 1, offset: 0, classes: checkCount('input.below', below) } })
 }
 
 /** Names layers by kind and place, in the order in which the definition uses them; given names must be unique. */

@@ -7,7 +7,7 @@ import type { Init } from '../compiler/graph/value.js'
 /** Inputs and outputs of one unit, as they count for variance scaling. */
 export interface Fans { readonly fanIn: number; readonly fanOut: number }
 export type InitializerFunction = (fans: Fans) => Init
-export type InitializerName = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'zeros' | 'ones'
+export type InitializerName = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'orthogonal' | 'zeros' | 'ones'
 export type Initializer = InitializerName | InitializerFunction
 
 /** Standard deviation of a normal variable truncated at two deviations: Keras divides by it, so that the drawn values have the wanted one. */
@@ -23,6 +23,7 @@ const named: Readonly<Record<InitializerName, InitializerFunction>> = {
   // He, Zhang, Ren, Sun: Delving deep into rectifiers, 2015: variance 2 / fanIn
   heUniform: ({ fanIn }) => scaledUniform(2 / fanIn),
   heNormal: ({ fanIn }) => scaledNormal(2 / fanIn),
+  orthogonal: () => ({ kind: 'orthogonal', gain: 1 }),
   zeros: () => ({ kind: 'constant', value: 0 }),
   ones: () => ({ kind: 'constant', value: 1 }),
 }
@@ -38,6 +39,17 @@ export function uniform(low = -0.05, high = 0.05): InitializerFunction {
   checkNumber('uniform.low', low)
   checkNumber('uniform.high', high, { min: low })
   return () => ({ kind: 'uniform', low, high })
+}
+
+/**
+ * A random orthogonal matrix (Saxe, McClelland, Ganguli: Exact solutions to the nonlinear dynamics of learning in deep linear neural networks,
+ * 2013): rows, or columns if they are fewer, of length `gain` at right angles to each other; dimensions but the last count as rows.
+ *
+ * @param gain - (default 1)
+ */
+export function orthogonal(gain = 1): InitializerFunction {
+  checkNumber('orthogonal', gain)
+  return () => ({ kind: 'orthogonal', gain })
 }
 
 /** Normal (Keras' `RandomNormal`: mean 0, deviation 0.05). */

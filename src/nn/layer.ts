@@ -2,14 +2,17 @@
 import { describe, message, ShapeError } from '../core/errors.js'
 import { checkFlag } from '../core/options.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
-import { currentScope, inScope, Value, type Init, type Scope } from '../compiler/graph/value.js'
+import { currentScope, inScope, located, Value, type Init, type Scope } from '../compiler/graph/value.js'
 import { average } from '../compiler/ops/average.js'
 import { constraintGraph, type ConstraintFunction } from './constraints.js'
 import type { Regularizer } from './regularizers.js'
 
-/** A layer: call it on a value to apply it. Called twice, it shares its weights. */
-export interface Layer {
-  (x: Value): Value
+/** What a layer takes or gives: a value, or several in a list or a record. */
+export type Parts = Value | readonly Value[] | { readonly [name: string]: Value | readonly Value[] | undefined }
+
+/** A layer: call it on what it takes to apply it. Called twice, it shares its weights. */
+export interface Layer<I extends Parts = Value, O extends Parts = Value> {
+  (x: I): O
   readonly kind: string
   /** the name it was given; otherwise the model names it by its kind and place */
   readonly layerName: string | null
@@ -45,9 +48,17 @@ export interface LayerContext {
 /**
  * Makes a layer of a kind from what it computes. Layers of one's own are made the same way.
  *
- * @param define - builds the output from the input, out of ops and other layers
+ * @param kind - what it is called by default, with its place in the model
+ * @param options - `name` (default: kind + place), `trainable` (default true)
+ * @param define - builds the output from the input, out of ops and other layers; both may be several values, in a list or a record
+ * @throws TypeError when it is called on something else, or `define` gives something else
+ * @example
+ * const bilinear = layer('bilinear', {}, ({ left, right }: { left: Value, right: Value }, { param }) => {
+ *   const mixed = matmul(left, param('kernel', [8, 8], { kind: 'normal', mean: 0, deviation: 0.1 }))
+ *   return sum(mul(mixed, right), -1)
+ * })
  */
-export function layer(kind: string, options: LayerOptions, define: (x: Value, context: LayerContext) => Value): Layer {
+export function layer<I extends Parts = Value, O extends Parts = Value>(kind: string, options: LayerOptions, define: (x: I, context: LayerContext) => O): Layer<I, O> {
   const { name: given } = options
   if (given !== undefined && (typeof given !== 'string' || given === '' || given.includes('/'))) throw new TypeError(message(`${kind}: name`, 'a string that is not empty, without a slash', describe(given)))
   const trainable = checkFlag(`${kind}: trainable`, options.trainable ?? true)
@@ -81,11 +92,20 @@ export function layer(kind: string, options: LayerOptions, define: (x: Value, co
       return trainable ? average(stat, moving, momentum) : moving
     },
   }
-  const call = (x: Value): Value => {
-    if (!(x instanceof Value)) throw new TypeError(message(given ?? kind, 'a value, such as input([784])', describe(x)))
-    const y = inScope(scopeIn(currentScope()), () => define(x, context))
-    if (!(y instanceof Value)) throw new TypeError(message(given ?? kind, 'a layer that gives a value', describe(y)))
+  const call = (x: I): O => {
+    if (!isParts(x)) throw new TypeError(message(given ?? kind, 'a value, such as input([784])', describe(x)))
+    const y = inScope(scopeIn(currentScope()), () => located(() => define(x, context)))
+    if (!isParts(y)) throw new TypeError(message(given ?? kind, 'a layer that gives a value', describe(y)))
     return y
   }
   return Object.freeze(Object.assign(call, { kind, layerName: options.name ?? null }))
+}
+
+/** Is this a value, or values in a list or a record? */
+function isParts(given: unknown): boolean {
+  const values = (v: unknown): boolean => v instanceof Value || (Array.isArray(v) && v.length > 0 && v.every((x) => x instanceof Value))
+  if (values(given)) return true
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false
+  const parts = Object.values(given).filter((v) => v !== undefined && !(Array.isArray(v) && v.length === 0))
+  return parts.length > 0 && parts.every(values)
 }

@@ -2,7 +2,7 @@
 // a run calls the kernels in order.
 import { EquigradError } from '../core/errors.js'
 import { randomKey } from '../core/random.js'
-import { dtypeBytes, elements, isBatched } from '../core/shape.js'
+import { elements, isBatched } from '../core/shape.js'
 import { sizeAt, type Affine, type Buffer, type Program, type View, type Word } from '../compiler/program.js'
 import type { Kernel } from './binary.js'
 import type { Block, Store } from './store.js'
@@ -115,7 +115,7 @@ export class Executor {
     switch (b.region) {
       case 'arena': return this.#store.arena.address + b.offset
       case 'param': return this.#store.param(key).address
-      case 'external': return this.#external.get(key) ?? 0
+      case 'external': return this.#given(this.#external.get(key), `data for '${key}'`)
       case 'grad': return this.#given(this.#options.grad, 'a gradient block') + b.offset
       case 'sum': return this.#given(this.#options.sum, 'sums') + b.offset
       case 'state': return this.#given(this.#options.state?.(key), `a state '${key}'`)
@@ -221,12 +221,6 @@ export class Executor {
   copyF32(name: string): Float32Array<ArrayBuffer> {
     const v = this.#view(this.program.outputs[name], name)
     return this.#store.f32(this.addressOf(v), elements(v.shape) * (isBatched(v.shape) ? this.#n : 1)).slice()
-  }
-
-  /** Bytes of an output for the bound number of samples. */
-  outputBytes(name: string): number {
-    const v = this.#view(this.program.outputs[name], name)
-    return elements(v.shape) * dtypeBytes[v.dtype] * (isBatched(v.shape) ? this.#n : 1)
   }
 
   /** Keeps the program's memory over one `release` more: for work that pauses, while others may drop the executor. */

@@ -2,6 +2,7 @@
 // heap; every address comes from here.
 import { BusyError, EquigradError, RuntimeError } from '../core/errors.js'
 import { randomCode } from '../core/codes.js'
+import { orthonormalRows } from '../core/orthogonal.js'
 import { randomKey } from '../core/random.js'
 import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
@@ -155,26 +156,53 @@ export class Store {
     let address = block.address
     fresh.forEach(({ key, shape, init, seed, identity }, i) => {
       this.#params.set(key, { key, shape, address, length: elements(shape), identity })
-      this.initialize(address, elements(shape), init, randomKey(seed, 'initialize', key))
+      this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
       address += sizes[i] ?? 0
     })
     this.changed()
   }
 
-  /** Fills f32 values as an initialiser says. */
-  initialize(address: number, length: number, init: Init, key: readonly [number, number]): void {
-    const tiles = Math.ceil(length / ELEMENTS)
-    if (init.kind === 'constant') { this.run('f32_fill', { y: address, length, value: { f32: init.value } }, tiles); return }
-    if (init.kind === 'blocks') {
-      const part = length / init.values.length
-      init.values.forEach((value, i) => { this.initialize(address + i * part * 4, part, { kind: 'constant', value }, key) })
-      return
+  /** Fills the f32 values of a shape as an initialiser says. */
+  initialize(address: number, shape: Shape, init: Init, key: readonly [number, number]): void {
+    const length = elements(shape)
+    switch (init.kind) {
+      case 'constant': this.#fill(address, length, init.value); return
+      case 'blocks': {
+        const part = length / init.values.length
+        init.values.forEach((value, i) => { this.#fill(address + i * part * 4, part, value) })
+        return
+      }
+      case 'orthogonal': this.#orthogonal(address, shape, init.gain, key); return
+      case 'uniform': this.#random(address, length, 'uniform', [init.low, init.high], key); return
+      case 'normal': case 'truncatedNormal': this.#random(address, length, init.kind, [init.mean, init.deviation], key)
     }
-    const [a, b] = init.kind === 'uniform' ? [init.low, init.high] : [init.mean, init.deviation]
+  }
+
+  #fill(address: number, length: number, value: number): void {
+    this.run('f32_fill', { y: address, length, value: { f32: value } }, Math.ceil(length / ELEMENTS))
+  }
+
+  #random(address: number, length: number, kind: keyof typeof randomCode, [a, b]: readonly [number, number], key: readonly [number, number]): void {
     const words = this.alloc(8)
     this.u32(words.address, 2).set(key)
-    this.run('f32_random', { y: address, length, kind: randomCode[init.kind], key: words.address, a: { f32: a }, b: { f32: b } }, tiles)
+    this.run('f32_random', { y: address, length, kind: randomCode[kind], key: words.address, a: { f32: a }, b: { f32: b } }, Math.ceil(length / ELEMENTS))
     this.free(words)
+  }
+
+  /** Normal numbers, orthonormalised along the shorter side in f64. */
+  #orthogonal(address: number, shape: Shape, gain: number, key: readonly [number, number]): void {
+    const length = elements(shape)
+    const columns = Number(shape[shape.length - 1] ?? 1), rows = length / columns
+    const wide = rows <= columns
+    const [lines, width] = wide ? [rows, columns] : [columns, rows]
+    this.#random(address, length, 'normal', [0, 1], key)
+    const values = this.f32(address, length)
+    const matrix = Float64Array.from(values)
+    orthonormalRows(matrix, lines, width)
+    for (let i = 0; i < length; i++) {
+      const at = wide ? i : (i % columns) * rows + Math.floor(i / columns)
+      values[i] = gain * (matrix[at] ?? 0)
+    }
   }
 
   param(key: string): StoredParam {

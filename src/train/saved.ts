@@ -46,10 +46,11 @@ const attr: Reader<Attr> = (v, where) => {
 
 const init: Reader<Init> = (v, where) => {
   const r = record(where, v)
-  const kind = field(r, 'kind', word('constant', 'blocks', 'uniform', 'normal', 'truncatedNormal'), where)
+  const kind = field(r, 'kind', word('constant', 'blocks', 'uniform', 'normal', 'truncatedNormal', 'orthogonal'), where)
   if (kind === 'constant') return { kind, value: field(r, 'value', finite, where) }
   if (kind === 'blocks') return { kind, values: field(r, 'values', list(finite), where) }
   if (kind === 'uniform') return { kind, low: field(r, 'low', finite, where), high: field(r, 'high', finite, where) }
+  if (kind === 'orthogonal') return { kind, gain: field(r, 'gain', finite, where) }
   return { kind, mean: field(r, 'mean', finite, where), deviation: field(r, 'deviation', finite, where) }
 }
 
@@ -78,6 +79,7 @@ const graphValue: Reader<GraphValue> = (v, where) => {
     case 'param': {
       const spec = field(r, 'spec', paramSpec, where)
       const size = type.shape.reduce<number>((product, d) => (d === 'n' ? NaN : product * d), 1)
+      if (spec.init.kind === 'orthogonal' && type.shape.length === 0) refuse(where, 'a matrix as an orthogonal one', type.shape)
       if (spec.init.kind === 'blocks' && !Number.isInteger(size / spec.init.values.length)) refuse(where, 'first values in equal stretches', spec.init.values.length)
       return { ...type, role, key: field(r, 'key', text, where), spec }
     }

@@ -182,8 +182,9 @@ function planOf({ mode, fetches, updates }: Traced, moved: ReadonlySet<string>):
   const open = new Map([...fetches].map(([name, v]): [string, Value] => [`out:${name}`, v]))
   updates.forEach(({ loss, weights: { values } }, i) => {
     open.set(`loss:${i}`, total(loss))
-    // All by the same forward pass: an update changes weights only when every gradient is there.
-    gradients(loss, values).forEach((g, at) => open.set(`grad:${trained[i]?.params[at]?.key ?? ''}`, g))
+    // All by the same forward pass: an update changes weights only when every gradient is there. Asked for from the last layer to the first, as the
+    // backward pass makes them, so that what it needs can go early.
+    gradients(loss, values).map((g, at) => [`grad:${trained[i]?.params[at]?.key ?? ''}`, g] as const).reverse().forEach(([name, g]) => open.set(name, g))
   })
   const { values, averages } = mode === 'train' ? specialiseTraining([...open.values()]) : { values: specialise([...open.values()], mode), averages: [] }
   const settled = new Map(Object.entries(byName(open.keys(), values)))

@@ -2,10 +2,12 @@
 // corrupted is refused.
 import { describe, expect, test } from 'vitest'
 import { accuracy, adam, dense, sequential, sparseCategoricalCrossentropy } from '../../src/index.js'
+import { constant, type Value } from '../../src/compiler/graph/value.js'
 import { kernelTable } from '../../src/compiler/kernels.js'
-import { add } from '../../src/compiler/ops/binary.js'
+import { add, mul } from '../../src/compiler/ops/binary.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
 import { sum } from '../../src/compiler/ops/reduce.js'
+import { expand } from '../../src/compiler/ops/shapes.js'
 import { relu, tanh } from '../../src/compiler/ops/unary.js'
 import { Assembler } from '../../src/compiler/passes/lower.js'
 import { planMemory } from '../../src/compiler/passes/plan.js'
@@ -13,6 +15,7 @@ import { verify } from '../../src/compiler/passes/verify.js'
 import { sizeAt, type Buffer, type Call, type Program, type Word } from '../../src/compiler/program.js'
 import { randomDag } from '../support/dags.js'
 import { reachError } from '../support/extents.js'
+import { neededAtOnce } from '../support/memory.js'
 import { randomFloats } from '../support/numbers.js'
 import { feed, Machine, programOf, resultDifference, type Feeds, type Results } from '../support/programs.js'
 
@@ -59,7 +62,7 @@ describe('planMemory', () => {
       expect(reachError(program, n)).toBe('')
     }
     const { lower, peak, naive } = program.report
-    expect([lower <= peak, peak <= naive, peak === program.sizes.arena]).toEqual([true, true, true])
+    expect([lower <= peak, peak <= naive, peak === program.sizes.arena, neededAtOnce(program) === lower, peak <= 1.1 * lower]).toEqual([true, true, true, true, true])
   })
 
   test.each(DAGS)('random graph %i: a barrier where addresses meet, and nowhere else', (seed) => {
@@ -245,5 +248,61 @@ describe('verify', () => {
     const p = programOf({ y: sum(relu(w), 0) }, { capacity: 1 })
     verify(p)
     refused({ ...p, prologue: p.calls.length - 1 }, 'a prologue that writes to the arena')
+    refused({ ...p, prologue: p.calls.length }, 'a prologue that writes to the arena, and nothing else')
+  })
+
+  test('refuses a prologue that depends on samples, whose results are written to, or which ends where there is nothing', () => {
+    const weight = constant([3, 2], 'f32', [...randomFloats(6, 1)])
+    const p = programOf({ y: matmul(feed('x', ['n', 3]), weight), z: feed('z', [4]) }, { capacity: 5, prologue: true })
+    expect([p.prologue, p.calls.map(({ kernel }) => kernel)]).toEqual([1, ['f32_pack_b', 'f32_gemm']])
+    const kept = p.calls[0]?.writes[0] ?? -1
+    refused({ ...p, prologue: 2 }, 'a product over samples')
+    refused({ ...p, prologue: 3 }, 'beyond the end')
+    refused(withCall(p, 0, { tiles: { per: 1 } }), 'tiles by samples')
+    refused(withCall(p, 0, { reads: [p.inputs['z']?.buffer ?? -1] }), 'an input in the prologue')
+    refused(withCall(p, 1, { writes: [...(p.calls[1]?.writes ?? []), kept], barrier: true }), 'what is kept is written to')
+  })
+
+  test('refuses loops that are empty, lie across each other, or have no steps', () => {
+    const p = programOf({ y: tanh(relu(matmul(feed('x', ['n', 3]), feed('w', [3, 3])))), z: relu(feed('z', [3])) }, { capacity: 2 })
+    expect(p.calls.length).toBeGreaterThanOrEqual(4)
+    for (const loops of [
+      [{ from: 1, to: 1, steps: 2 }], [{ from: 0, to: p.calls.length + 1, steps: 2 }], [{ from: -1, to: 2, steps: 2 }], [{ from: 0, to: 2, steps: 0 }], [{ from: 0, to: 2, steps: 1.5 }],
+      [{ from: 0, to: 2, steps: 1 }, { from: 1, to: 3, steps: 1 }], [{ from: 2, to: 3, steps: 1 }, { from: 0, to: 1, steps: 1 }],
+    ]) refused({ ...p, loops }, JSON.stringify(loops))
+  })
+})
+
+describe('a prologue', () => {
+  const x = randomFloats(9 * 3, 1)
+  /** Several runs of one program give what a program without a prologue gives, whatever was run before. */
+  const expectSame = (fetches: (x: Value) => Record<string, Value>, calls: number): void => {
+    const made = fetches(feed('x', ['n', 3]))
+    const [kept, plain] = [programOf(made, { capacity: 9, prologue: true }), programOf(made, { capacity: 9 })]
+    expect(kept.prologue).toBe(calls)
+    const executor = machine.link(kept)
+    for (const n of [2, 9, 9, 1, 4, 0, 9]) {
+      const feeds: Feeds = { arrays: { x: x.subarray(0, n * 3) } }
+      expect(resultDifference(machine.run(executor, n, feeds), runOnce(plain, n, feeds)), `${n} samples`).toBe('')
+    }
+    executor.release()
+  }
+  const w = constant([3, 3], 'f32', [...randomFloats(9, 2)])
+  const row = constant([3], 'f32', [1, 2, 3])
+
+  test('runs once for all numbers of samples, so it holds nothing that has any', () => {
+    expectSame((v) => ({ y: mul(v, expand(row, ['n', 3])) }), 0)
+    expectSame((v) => ({ y: mul(v, relu(expand(tanh(row), ['n', 3]))) }), 1)
+  })
+
+  test('leaves nothing that a later call adds to', () => {
+    expectSame((v) => ({ y: add(expand(row, ['n', 3]), matmul(v, w)) }), 1)
+    // the sum over samples is added to a weight, in place
+    expectSame((v) => ({ y: add(tanh(w), matmul(v, v, { transposeA: true })) }), 1)
+  })
+
+  test('holds a whole chain of weights, and what of it is asked for', () => {
+    const t = tanh(w)
+    expectSame((v) => ({ y: matmul(v, t), z: t, s: sum(t, 0) }), 3)
   })
 })

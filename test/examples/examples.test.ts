@@ -1,5 +1,6 @@
 // Each example in a short form, on the source: it runs, says something, and does what it shows.
 import { expect, it } from 'vitest'
+import { run as characters } from '../../examples/characters.mjs'
 import { run as gan } from '../../examples/gan.mjs'
 import { run as penalty } from '../../examples/gradient-penalty.mjs'
 import { run as transfer } from '../../examples/transfer.mjs'
@@ -26,4 +27,18 @@ it('gradient penalty', async () => {
   const last = await penalty({ steps: 120, log: (line) => lines.push(line) })
   expect(last.loss).toBeLessThan(first.loss / 2)
   expect(last.deviation).toBeLessThan(first.deviation)
+})
+
+it('characters', async () => {
+  const lines: string[] = []
+  const text = 'a rose is a rose is a rose is a rose. '.repeat(8)
+  const options = { text, units: 24, steps: 16, streams: 4, passes: 40, start: 'a rose', length: 30, log: (line: string) => lines.push(line) }
+  const { losses, written } = await characters(options)
+  expect(lines.length).toBe(10 + 1)
+  // letters by how often they come are worth more than two nats
+  expect(losses.at(-1)).toBeLessThan(0.7)
+  expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 3)
+  expect(written.startsWith('a rose')).toBe(true)
+  expect(written.length).toBe('a rose'.length + 30)
+  expect((await characters(options)).written).toBe(written)
 })

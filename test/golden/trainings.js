@@ -200,6 +200,37 @@ async function recurrent({ sequential, simpleRNN, gru, lstm, dense, rmsprop, mse
   return row(model, [h.epochs], p)
 }
 
+/** Sequences of many lengths; a cell of one's own; then long ones in parts, the states carried on by a step of one's own. */
+async function lengths({ functional, input, rnn, gru, lstm, dense, step, mean, square, sub, add, affine, tanh, adam, mae }, { padSequences }) {
+  const n = 24
+  const numbersOf = numbers(n * 7, 12)
+  const padded = padSequences(Array.from({ length: n }, (_, i) => numbersOf.slice(i * 7, i * 7 + (i % 7) + 1)), { length: 7 })
+  const y = Float32Array.from({ length: n }, (_, i) => numbersOf[i * 7 + (i % 7)])
+  const [x, steps] = [input([7, 1]), input([], { below: 8 })]
+  const leak = rnn({ states: [5], step: (v, [h]) => { const next = tanh(add(affine(h, 0.8, 0), v)); return { output: affine(next, 2, 0), states: [next] } } })
+  const h = leak(gru(5, { returnSequences: true, resetAfter: false })(x, { lengths: steps }), { lengths: steps })
+  const model = functional({ x, steps }, dense(1)(h), { seed: 12 }).compile({ optimizer: adam({ learningRate: 0.01 }), loss: mae() })
+  const first = await model.fit({ x: padded, steps: padded.lengths }, y, { epochs: 4, batchSize: 7 })
+
+  const [part, h0, c0] = [input([7, 1]), input([6]), input([6])]
+  const { output, states } = lstm(6, { returnSequences: true }).withStates(part, { initialStates: [h0, c0] })
+  const net = functional({ part, h0, c0 }, { y: dense(1)(output), h0: states[0], c0: states[1] }, { name: 'carried', seed: 13 })
+  const train = step(net, { part: [7, 1], wanted: [7, 1], h0: [6], c0: [6] }, (v) => {
+    const out = net.call({ part: v.part, h0: v.h0, c0: v.c0 })
+    const loss = mean(square(sub(out.y, v.wanted)))
+    return { loss, h0: out.h0, c0: out.c0, update: adam({ learningRate: 0.01 }).minimize(loss, net.weights) }
+  })
+  let carried = { h0: new Float32Array(n * 6), c0: new Float32Array(n * 6) }
+  const history = []
+  for (let i = 0; i < 10; i++) {
+    const { loss, h0: nextH, c0: nextC } = await train({ part: numbersOf, wanted: numbersOf.map((v) => v * v), ...carried })
+    carried = { h0: nextH.data, c0: nextC.data }
+    history.push({ loss })
+  }
+  const both = { getWeights: () => ({ ...model.getWeights(), ...net.getWeights() }) }
+  return row(both, [first.epochs, history], await model.predict({ x: padded, steps: padded.lengths }))
+}
+
 /** Constraints of every kind, a loss and a metric of one's own; then a step of one's own with two updates, batch statistics and dropout. */
 async function constrained(equigrad) {
   const { sequential, dense, conv2d, depthwiseConv2d, batchNormalization, activation, dropout, flatten, maxNorm, nonNeg, unitNorm, minMaxNorm, clip, loss, metric, max, min, abs, sub, add, mul, mean, softplus, neg, constant, sgd, adam, step, save, load } = equigrad
@@ -234,6 +265,6 @@ async function constrained(equigrad) {
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, constrained })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained })) rows[name] = await train(equigrad, data)
   return rows
 }

@@ -1,6 +1,6 @@
 // Law 4: a prediction does not depend on its batch. Every row has the same bits alone and among any number of others.
 import { describe, expect, test } from 'vitest'
-import { activation, dense, dropout, flatten, reshape, sequential } from '../../src/index.js'
+import { activation, add, batchNormalization, conv2d, dense, dropout, expand, flatten, gru, layer, lstm, matmul, maxPool2d, reshape, sequential } from '../../src/index.js'
 import { at, expectBits } from '../support/bits.js'
 import { randomFloats, shuffled } from '../support/numbers.js'
 import type { Typed } from '../support/programs.js'
@@ -27,6 +27,15 @@ const CASES: readonly Case[] = [
   {
     name: 'several positions a sample', width: 12, data: randomFloats(MOST * 12, 5, -2, 2),
     model: () => sequential([reshape([4, 3]), dense(5, { activation: 'leakyRelu' }), activation('softmax'), dense(2)], { input: [12], seed: 5 }),
+  },
+  {
+    name: 'images', width: 30, data: randomFloats(MOST * 30, 7),
+    model: () => sequential([conv2d(5, 3, { padding: 'same', activation: 'relu' }), batchNormalization(), maxPool2d({ padding: 'same' }), flatten(), dense(3)], { input: [5, 6, 1], seed: 7 }),
+  },
+  { name: 'sequences', width: 12, data: randomFloats(MOST * 12, 8), model: () => sequential([lstm(5, { returnSequences: true }), gru(3, { reverse: true })], { input: [4, 3], seed: 8 }) },
+  {
+    name: 'a weight for each sample, to which a product is added', width: 3, data: randomFloats(MOST * 3, 9),
+    model: () => sequential([layer('added', {}, (x, { param }) => add(expand(param('b', [2], { kind: 'uniform', low: 1, high: 2 }), ['n', 2]), matmul(x, param('w', [3, 2], { kind: 'uniform', low: -1, high: 1 }))))], { input: [3], seed: 9 }),
   },
   { name: 'f64 data', width: 3, data: Float64Array.from(randomFloats(MOST * 3, 6), (v) => v / 3), model: () => sequential([dense(70, { activation: 'softmax' })], { input: { shape: [3], offset: 0.5 }, seed: 6 }) },
 ]

@@ -7,9 +7,8 @@ import { gradients } from '../../src/compiler/passes/gradients.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
 import { verifyAt } from '../../src/compiler/passes/verify.js'
 import type { Program } from '../../src/compiler/program.js'
-import type { Value } from '../../src/compiler/graph/value.js'
 import { vjps } from '../../src/compiler/vjps/index.js'
-import { apply1 } from '../../src/compiler/graph/value.js'
+import { apply1, constant, rewrite, type Value } from '../../src/compiler/graph/value.js'
 import type { DType, Shape } from '../../src/core/shape.js'
 import { count, type Plain } from '../reference/arrays.js'
 import { at } from '../support/bits.js'
@@ -102,6 +101,17 @@ const present = (found: Readonly<Record<string, Value | null>>): Fetches => Obje
 const subjects = table.map((row, r) => ({ name: row.name, row, items: row.cases.map((item, c) => new Subject(row, item, 1000 * r + c)) }))
 const titleOf = ({ item }: Subject): string => `${item.operands.map(({ shape, dtype }) => `${dtype}[${shape.join()}]`).join(' ')} ${JSON.stringify(item.attrs)}`
 
+/** The same of constants in place of the inputs that have no samples. */
+function withConstants(fetches: Fetches, { arrays }: Feeds): Fetches {
+  const values = rewrite(Object.values(fetches), {
+    leaf(v) {
+      const data = arrays[nameOf(v)]
+      return data === undefined || v.source.kind !== 'input' || v.shape[0] === 'n' ? v : constant(v.shape, v.dtype, Array.from(data))
+    },
+  })
+  return Object.fromEntries(Object.keys(fetches).flatMap((name, i) => { const v = values[i]; return v === undefined ? [] : [[name, v]] }))
+}
+
 /** All that a run can differ in without changing a bit. */
 function expectSameBits(fetches: Fetches, samples: readonly number[], feeds: (n: number) => Feeds, title: string): void {
   const program = programOf(fetches, { capacity: CAPACITY })
@@ -126,6 +136,11 @@ function expectSameBits(fetches: Fetches, samples: readonly number[], feeds: (n:
     expectSame(machine.run(pinned, n, data, n), n, 'every value fetched, lanes')
   }
   for (const n of samples) expectSame(machine.run(fused, n, feeds(n)), n, 'after another n')
+  // What has no samples as weights have it: the same in each run, and what depends on it alone computed once, before.
+  const most = Math.max(...samples), data = feeds(most)
+  const kept = link(programOf(withConstants(fetches, data), { capacity: CAPACITY, prologue: true }))
+  machine.run(kept, Math.min(1, most), data)
+  for (const again of ['', ' again']) expectSame(machine.run(kept, most, data), most, `in a prologue${again}`)
   for (const { program: p } of [fused, plain, pinned]) {
     for (let n = 0; n <= CAPACITY; n++) {
       verifyAt(p, n)

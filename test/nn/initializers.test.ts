@@ -1,6 +1,6 @@
 // First values of weights: their formulas, their spread, and that they depend on seed and key alone.
 import { describe, expect, it } from 'vitest'
-import { constantInitializer, createStore, dense, dropout, normal, sequential, truncatedNormal, uniform, type Initializer } from '../../src/index.js'
+import { constantInitializer, createStore, dense, dropout, gru, lstm, normal, orthogonal, sequential, truncatedNormal, uniform, type Initializer, type Layer } from '../../src/index.js'
 import { at, expectBits } from '../support/bits.js'
 
 const IN = 300
@@ -140,5 +140,42 @@ describe('refused', () => {
     expect(() => normal(0, -1)).toThrow(RangeError)
     expect(() => truncatedNormal(Infinity, 1)).toThrow(RangeError)
     expect(() => constantInitializer(NaN)).toThrow(RangeError)
+  })
+})
+
+describe('orthogonal', () => {
+  const kernel = (inputs: number, units: number, init: Initializer): { readonly data: Float32Array; readonly rows: number; readonly columns: number } => {
+    const data = sequential([dense(units, { kernelInitializer: init })], { input: [inputs], seed: 2 }).getWeights()['dense1.kernel']?.data ?? new Float32Array()
+    return { data, rows: inputs, columns: units }
+  }
+  it.each([[1, 1], [1, 5], [5, 1], [3, 7], [7, 3], [8, 8], [32, 128], [65, 33]])('%i × %i: the shorter side is orthonormal, times the gain', (inputs, units) => {
+    for (const [init, gain] of [['orthogonal', 1], [orthogonal(), 1], [orthogonal(-2.5), -2.5]] as const) {
+      const { data, rows, columns } = kernel(inputs, units, init)
+      const lines = Math.min(rows, columns), width = Math.max(rows, columns)
+      const element = (line: number, i: number): number => at(data, rows <= columns ? line * columns + i : i * columns + line)
+      for (let a = 0; a < lines; a++) {
+        for (let b = 0; b <= a; b++) {
+          let dot = 0
+          for (let i = 0; i < width; i++) dot += element(a, i) * element(b, i)
+          // elements are rounded to f32 once, 2⁻²⁴ of themselves: by Cauchy-Schwarz at most twice that of gain² in a product of two lines
+          expect(Math.abs(dot - (a === b ? gain ** 2 : 0))).toBeLessThan(3 * 2 ** -24 * gain ** 2)
+        }
+      }
+    }
+  })
+  it('is uniform among orthogonal matrices: no sign is preferred, no axis either', () => {
+    const { data } = kernel(64, 64, 'orthogonal')
+    const { mean, variance } = moments(data)
+    expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(64) / 64)
+    expect(variance).toBeCloseTo(1 / 64, 4)
+    // the diagonal, whose sign a QR decomposition without correction would fix
+    const diagonal = Array.from({ length: 64 }, (_, i) => at(data, i * 65)).filter((v) => v > 0).length
+    expect(Math.abs(diagonal - 32)).toBeLessThan(5 * 4)
+  })
+  it('is the recurrent layers\' default, and does not depend on other weights', () => {
+    const of = (layers: readonly Layer[]): Float32Array => sequential(layers, { input: [4, 3], seed: 9 }).getWeights()['mine.recurrentKernel']?.data ?? new Float32Array()
+    const alone = of([lstm(8, { name: 'mine' })])
+    expectBits(alone, of([gru(3, { returnSequences: true, name: 'other' }), lstm(8, { name: 'mine' })]))
+    expect(Math.hypot(...alone.subarray(0, 32))).toBeCloseTo(1, 6)
   })
 })

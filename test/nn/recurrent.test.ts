@@ -1,13 +1,15 @@
 // Recurrent layers: outputs and gradients against a reference in f64, programs that do not grow with the number of steps, files, shards,
 // and what is refused.
 import { describe, expect, test } from 'vitest'
-import { adam, dense, dropout, flatten, gru, layer, load, lstm, mse, rnn, save, sequential, sgd, ShapeError, simpleRNN, type Layer } from '../../src/index.js'
+import {
+  adam, dense, dropout, flatten, functional, gradients, gru, input, layer, load, lstm, mse, mul, rnn, save, sequential, sgd, ShapeError, simpleRNN, step, sum, type RecurrentLayer,
+} from '../../src/index.js'
 import { fromGraph, graphHash, toGraph } from '../../src/compiler/graph/graph.js'
 import { add } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { scan } from '../../src/compiler/ops/scan.js'
 import { affine, tanh } from '../../src/compiler/ops/unary.js'
-import { at } from '../support/bits.js'
+import { at, expectBits } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'
 import { feed } from '../support/programs.js'
 import { batchOf, entry, Training } from '../support/training.js'
@@ -21,14 +23,16 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 const times = (v: readonly number[], m: readonly number[], columns: number): number[] =>
   Array.from({ length: columns }, (_, j) => v.reduce((sum, x, i) => sum + x * at(m, i * columns + j), 0))
 
-/** The outputs of all steps for one sample [steps][D], in the order in which they are computed. */
-function reference(kind: Kind, w: Weights, xs: readonly (readonly number[])[]): number[][] {
+/** The outputs of all steps for one sample [steps][D], in the order in which they are computed, and its last states. */
+const reference = (kind: Kind, w: Weights, xs: readonly (readonly number[])[]): number[][] => referenceFrom(kind, w, xs, [new Array<number>(UNITS).fill(0), new Array<number>(UNITS).fill(0)]).outputs
+
+function referenceFrom(kind: Kind, w: Weights, xs: readonly (readonly number[])[], [h0, c0]: readonly [number[], number[]]): { readonly outputs: number[][]; readonly states: readonly number[][] } {
   const named = (suffix: string): readonly number[] => Object.entries(w).find(([key]) => key.endsWith(suffix))?.[1] ?? []
   const [kernel, recurrent, bias, recurrentBias] = ['.kernel', '.recurrentKernel', '.bias', '.recurrentBias'].map(named)
   if (kernel === undefined || recurrent === undefined || bias === undefined || recurrentBias === undefined) throw new RangeError('weights')
   const gates = bias.length / UNITS
-  let h = new Array<number>(UNITS).fill(0), c = h
-  return xs.map((x) => {
+  let h = h0, c = c0
+  const outputs = xs.map((x) => {
     const a = times(x, kernel, gates * UNITS).map((v, i) => v + at(bias, i))
     const b = times(h, recurrent, gates * UNITS).map((v, i) => v + (recurrentBias[i] ?? 0))
     const part = (v: readonly number[], g: number): number[] => v.slice(g * UNITS, (g + 1) * UNITS)
@@ -46,10 +50,11 @@ function reference(kind: Kind, w: Weights, xs: readonly (readonly number[])[]): 
     }
     return h
   })
+  return { outputs, states: kind === 'lstm' ? [h, c] : [h] }
 }
 
 const KINDS: readonly Kind[] = ['simpleRNN', 'lstm', 'gru', 'gru, reset before']
-const layerOf = (kind: Kind, options: { readonly returnSequences?: boolean; readonly reverse?: boolean } = {}): Layer =>
+const layerOf = (kind: Kind, options: { readonly returnSequences?: boolean; readonly reverse?: boolean } = {}): RecurrentLayer =>
   kind === 'simpleRNN' ? simpleRNN(UNITS, options) : kind === 'lstm' ? lstm(UNITS, options) : gru(UNITS, { ...options, resetAfter: kind === 'gru' })
 
 /** A dozen roundings a step, of numbers below 1, over at most 7 steps. */
@@ -86,6 +91,99 @@ describe.each(KINDS)('%s', (kind) => {
         }
       }
     })
+  })
+
+  const STATES = kind === 'lstm' ? 2 : 1
+  /** A model of one layer with lengths and first states, all its weights of one size. */
+  const unrolled = (steps: number, options: { readonly returnSequences?: boolean; readonly reverse?: boolean }) => {
+    const x = input([steps, D]), lengths = input([], { below: steps + 1 }), h = input([UNITS]), c = input([UNITS])
+    const { output, states } = layerOf(kind, options).withStates(x, { lengths, initialStates: [h, c].slice(0, STATES) })
+    const [lastH, lastC = h] = states
+    const m = functional({ x, lengths, h, c }, { output, lastH, lastC: STATES === 2 ? lastC : affine(c, 1, 0) }, { seed: 1 })
+    m.setWeights(Object.fromEntries(Object.entries(m.getWeights()).map(([key, { data, shape }], i) => [key, { data: randomFloats(data.length, 200 + i, -0.8, 0.8), shape }])))
+    return m
+  }
+  const T = 5, LENGTHS = [5, 1, 3, 0, 2, 4], N = LENGTHS.length
+  const data = { x: randomFloats(N * T * D, 31, -1, 1), lengths: Int32Array.from(LENGTHS), h: randomFloats(N * UNITS, 32, -1, 1), c: randomFloats(N * UNITS, 33, -1, 1) }
+  /** The steps of a sample that count, in the order in which they run. */
+  const stepsOf = (x: ArrayLike<number>, r: number, reverse: boolean): number[][] => {
+    const xs = Array.from({ length: LENGTHS[r] ?? 0 }, (_, t) => Array.from({ length: D }, (_, d) => at(x, (r * T + t) * D + d)))
+    return reverse ? xs.reverse() : xs
+  }
+
+  test.each([[false, false], [true, false], [true, true], [false, true]] as const)('lengths and first states (returnSequences %s, reverse %s): outputs, last states, and every gradient', async (returnSequences, reverse) => {
+    const m = unrolled(T, { returnSequences, reverse })
+    const size = (returnSequences ? T : 1) * UNITS
+    const by = { output: randomFloats(N * size, 34, -1, 1), lastH: randomFloats(N * UNITS, 35, -1, 1), lastC: randomFloats(N * UNITS, 36, -1, 1) }
+    type Given = { readonly w: Weights; readonly x: ArrayLike<number>; readonly h: ArrayLike<number>; readonly c: ArrayLike<number> }
+    const expected = ({ w, x, h, c }: Given): Readonly<Record<keyof typeof by, number[]>> => {
+      const found = { output: [] as number[], lastH: [] as number[], lastC: [] as number[] }
+      LENGTHS.forEach((length, r) => {
+        const row = (v: ArrayLike<number>): number[] => Array.from({ length: UNITS }, (_, i) => at(v, r * UNITS + i))
+        const { outputs, states: [last = [], cell] } = referenceFrom(kind, w, stepsOf(x, r, reverse), [row(h), row(c)])
+        const ordered = reverse ? [...outputs].reverse() : outputs
+        found.output.push(...(returnSequences ? [...ordered.flat(), ...new Array<number>((T - length) * UNITS).fill(0)] : last))
+        found.lastH.push(...last)
+        found.lastC.push(...(cell ?? row(c)))
+      })
+      return found
+    }
+    const objective = (given: Given): number => Object.entries(expected(given)).reduce((sum, [name, v]) => sum + v.reduce((s, o, i) => s + o * at(by[name as keyof typeof by], i), 0), 0)
+    const now: Given = { w: Object.fromEntries(Object.entries(m.getWeights()).map(([key, { data: d }]) => [key, Array.from(d)])), ...data }
+    const got = m.predictSync(data)
+    for (const [name, v] of Object.entries(expected(now))) v.forEach((o, i) => { expect(Math.abs(at(got[name as keyof typeof by].data, i) - o), `${name}[${i}]`).toBeLessThan(TOLERANCE) })
+
+    const shape = { x: [T, D], lengths: { shape: [], below: T + 1 }, h: [UNITS], c: [UNITS], output: returnSequences ? [T, UNITS] : [UNITS], lastH: [UNITS], lastC: [UNITS] } as const
+    const back = step(m, shape, (v) => {
+      const out = m.call({ x: v.x, lengths: v.lengths, h: v.h, c: v.c })
+      const y = add(add(sum(mul(out.output, v.output)), sum(mul(out.lastH, v.lastH))), sum(mul(out.lastC, v.lastC)))
+      const wrt = [v.x, v.h, v.c, ...m.weights.values]
+      return Object.fromEntries(gradients(y, wrt).map((g, i) => [`g${i}`, g]))
+    })
+    const found = await back({ ...data, ...by })
+    const check = (name: string, numbers: ArrayLike<number>, change: (v: number[]) => Given, i: number): void => {
+      const dense = found[`g${i}`]
+      for (let j = 0; j < numbers.length; j++) {
+        const shifted = (d: number): number => objective(change(Array.from(numbers, (v, k) => (k === j ? v + d : v))))
+        const wanted = (shifted(STEP) - shifted(-STEP)) / (2 * STEP)
+        expect(Math.abs(at(typeof dense === 'object' ? dense.data : [], j) - wanted), `${name}[${j}]`).toBeLessThan(5 * TOLERANCE)
+      }
+    }
+    check('x', data.x, (x) => ({ ...now, x }), 0)
+    check('h', data.h, (h) => ({ ...now, h }), 1)
+    check('c', data.c, (c) => ({ ...now, c }), 2)
+    Object.entries(now.w).forEach(([key, w], i) => { check(key, w, (v) => ({ ...now, w: { ...now.w, [key]: v } }), 3 + i) })
+  })
+
+  test('sequences of all lengths in one program have the bits that each has in a program of its own', () => {
+    for (const reverse of [false, true]) {
+      const m = unrolled(T, { returnSequences: true, reverse })
+      const together = m.predictSync(data)
+      LENGTHS.forEach((length, r) => {
+        if (length === 0) return
+        const own = unrolled(length, { returnSequences: true, reverse })
+        const cut = (v: Float32Array, width: number, count = width): Float32Array => v.slice(r * width, r * width + count)
+        const alone = own.predictSync({ x: cut(data.x, T * D, length * D), lengths: [length], h: cut(data.h, UNITS), c: cut(data.c, UNITS) })
+        expectBits(alone.output.data, cut(together.output.data, T * UNITS, length * UNITS))
+        expectBits(alone.lastH.data, cut(together.lastH.data, UNITS))
+        expectBits(alone.lastC.data, cut(together.lastC.data, UNITS))
+      })
+    }
+  })
+
+  test('states carried from one batch to the next give the bits of the whole sequence', () => {
+    const whole = unrolled(6, { returnSequences: true }), half = unrolled(3, { returnSequences: true })
+    const x = randomFloats(2 * 6 * D, 40, -1, 1), zero = new Float32Array(2 * UNITS)
+    const part = (from: number): Float32Array => Float32Array.from([0, 1].flatMap((r) => Array.from(x.subarray((r * 6 + from) * D, (r * 6 + from + 3) * D))))
+    const once = whole.predictSync({ x, lengths: [6, 6], h: zero, c: zero })
+    const first = half.predictSync({ x: part(0), lengths: [3, 3], h: zero, c: zero })
+    const second = half.predictSync({ x: part(3), lengths: [3, 3], h: first.lastH.data, c: first.lastC.data })
+    for (const r of [0, 1]) {
+      const row = (v: Float32Array, width: number): Float32Array => v.subarray(r * width, (r + 1) * width)
+      expectBits(Float32Array.of(...row(first.output.data, 3 * UNITS), ...row(second.output.data, 3 * UNITS)), row(once.output.data, 6 * UNITS))
+    }
+    expectBits(second.lastH.data, once.lastH.data)
+    expectBits(second.lastC.data, once.lastC.data)
   })
 
   const model = (steps: number, shards = 1) => sequential([layerOf(kind, { returnSequences: true }), dropout(0.2), layerOf(kind), dense(1)], { input: [steps, D], seed: 5 })
@@ -177,6 +275,31 @@ describe('what is refused', () => {
     expect(() => rnn({ states: [0], step: (v) => ({ output: v, states: [v] }) })(x)).toThrow(RangeError)
     expect(() => rnn(3 as never)).toThrow(TypeError)
     expect(() => rnn({ states: [2], step: () => null as never })(x)).toThrow(TypeError)
+  })
+  test('lengths that are none, or may lie beyond the sequence', () => {
+    const xs = input([4, 2])
+    expect(() => lstm(3)(xs, { lengths: input([]) })).toThrow('scan: lengths: expected i32[n], one length a sample, got f32[n]. Use input([], { below: 5 }).')
+    expect(() => lstm(3)(xs, { lengths: input([2], { below: 5 }) })).toThrow('i32[n], one length a sample')
+    expect(() => lstm(3, { name: 'cell' })(xs, { lengths: input([], { below: 6 }) })).toThrow('cell: scan: lengths: expected lengths of at most 4 steps, input([], { below: 5 }), got below: 6')
+    expect(() => lstm(3)(xs, { lengths: 4 } as never)).toThrow('expected')
+    const lengths = input([], { below: 5 })
+    const m = functional({ xs, lengths }, dense(1)(lstm(3)(xs, { lengths }))).compile({ optimizer: adam(), loss: mse() })
+    const before = m.getWeights()
+    expect(() => m.predictSync({ xs: new Float32Array(16), lengths: [4, 5] })).toThrow('predict: lengths[1]: expected a whole number from 0 to 4, got 5')
+    expect(() => m.trainOnBatchSync({ xs: new Float32Array(16), lengths: [-1, 2] }, [1, 2])).toThrow('lengths[0]: expected a whole number from 0 to 4, got -1')
+    expect(() => m.predictSync({ xs: new Float32Array(16), lengths: new Float32Array(2) })).toThrow('whole numbers (Int32Array, Uint8Array, or plain ones)')
+    expect(m.getWeights()).toEqual(before)
+    expect(() => input([], { below: 5, scale: 2 })).toThrow('Whole numbers are not scaled')
+    expect(() => input([], { below: 0 })).toThrow(RangeError)
+    expect(() => input([], { below: 5, dtype: 'f32' })).toThrow('\'i32\'')
+  })
+  test('first states that do not fit', () => {
+    const xs = input([4, 2]), h = input([3])
+    expect(() => lstm(3)(xs, { initialStates: [h] })).toThrow('lstm: initialStates: expected 2 states, got 1')
+    expect(() => gru(3, { name: 'g' })(xs, { initialStates: [input([4])] })).toThrow('g: initialStates[0]: expected f32[n, 3], got f32[n, 4]')
+    expect(() => gru(3)(xs, { initialState: [h] } as object)).toThrow('initialState')
+    expect(() => gru(3)(5 as never)).toThrow('a value, such as input([20, 3])')
+    expect(() => rnn({ states: [], step: (v) => ({ output: v, states: [] }) })).toThrow('at least one state')
   })
   test('a layer of one\'s own may scan', () => {
     const running = layer('running', {}, (v) => scan(([h], [xt]) => { const next = h === undefined || xt === undefined ? [] : [tanh(add(h, xt))]; return { carries: next, ys: next } }, [feed('$h', ['n', 2])], [v]).ys[0] ?? v)

@@ -661,7 +661,7 @@ describe('streams', () => {
       [{ x: x.slice(0, 41), y: y.slice(0, 10) }, /^fit: batch 1: x: expected a multiple of 4 numbers/],
       [{ x: x.slice(0, 40), y: y.slice(0, 9) }, /^fit: batch 1: expected as many samples everywhere: 10 in 'x', got 9/],
       [{ x: Float32Array.of(1, NaN, 1, 1), y: y.slice(0, 1) }, /^fit: batch 1: x, sample 0: expected finite numbers, got NaN/],
-      [{ x: x.slice(0, 4), y: Int32Array.of(3) }, /^fit: batch 1: y\[0\]: expected a class number from 0 to 2, got 3/],
+      [{ x: x.slice(0, 4), y: Int32Array.of(3) }, /^fit: batch 1: y\[0\]: expected a whole number from 0 to 2, got 3/],
     ] as const) {
       const streamed = classifier()
       expect((await errorOf(() => streamed.fit(bad(wrong)))).message).toMatch(text)

@@ -1,8 +1,8 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
   abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, createStore, cosineDecay, dense, depthwiseConv2d, dropout, earlyStopping, elu,
-  flatten, gradients, input, l1l2, l2, leakyRelu, load, loss, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, sparseXent, square,
-  step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Tensor, type Value,
+  flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy,
+  sparseXent, square, step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Tensor, type Value,
 } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -198,6 +198,32 @@ export function definitions(): void {
   sequential([dense(3)], { input: [4], sead: 1 })
   // @ts-expect-error something that is no layer
   sequential([dense(3), 'relu'], { input: [4] })
+}
+
+export function recurrent(): void {
+  const x1 = input([20, 3]), lengths = input([], { below: 21 }), h = input([8]), c = input([8])
+  const cell = lstm(8, { returnSequences: true, recurrentInitializer: orthogonal(), reverse: false })
+  const y = cell(x1, { lengths, initialStates: [h, c] })
+  same<typeof y, Value>(true)
+  void y
+  const { output, states } = cell.withStates(x1)
+  same<typeof states, readonly [Value, ...Value[]]>(true)
+  void [output, states]
+  sequential([cell, gru(3), dense(1)].slice(1), { input: [20, 3] })
+  const several = layer('several', {}, ({ a, b }: { readonly a: Value; readonly b: Value }) => [a, b] as const)
+  const made = several({ a: h, b: c })
+  same<typeof made, readonly [Value, Value]>(true)
+  void made
+  // @ts-expect-error misspelt option
+  cell(x1, { length: lengths })
+  // @ts-expect-error one state for a list
+  cell(x1, { initialStates: h })
+  // @ts-expect-error a layer of two values is none of one
+  sequential([several], { input: [3] })
+  // @ts-expect-error missing value
+  several({ a: h })
+  // @ts-expect-error a word for a bound
+  input([], { below: '21' })
 }
 
 export function optimizers(): void {

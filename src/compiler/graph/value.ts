@@ -12,6 +12,8 @@ export type Init =
   | { readonly kind: 'blocks'; readonly values: readonly number[] }
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
   | { readonly kind: 'normal' | 'truncatedNormal'; readonly mean: number; readonly deviation: number }
+  /** rows, or columns if they are fewer, of length `gain` and at right angles; the last dimension counts as columns */
+  | { readonly kind: 'orthogonal'; readonly gain: number }
 
 /** A trained weight as its layer declares it. Its key is given by the model that declares the layer. */
 export interface ParamSpec {
@@ -35,7 +37,7 @@ export interface InputSpec {
   /** as data is converted to f32: f32(x)·scale + offset */
   readonly scale: number
   readonly offset: number
-  /** class labels lie in [0, classes) */
+  /** whole numbers (labels, lengths) lie in [0, classes); null where any number may be */
   readonly classes: number | null
 }
 
@@ -117,17 +119,20 @@ export function inScope<T>(scope: Scope | null, define: () => T, path = ''): T {
 
 export const currentScope = (): Scope | null => current.scope
 
+/** Runs what may throw a ShapeError, which then names the layer that is being defined. */
+export function located<T>(define: () => T): T {
+  try {
+    return define()
+  } catch (error) {
+    const place = current.path !== '' ? current.path : scopeName(current.scope)
+    if (!(error instanceof ShapeError) || place === '' || error.message.startsWith(`${place}: `) || error.message.startsWith(`${place}/`)) throw error
+    throw new ShapeError(`${place}: ${error.message}${error.message.endsWith('.') ? '' : '.'}`)
+  }
+}
+
 /** Applies an op: infers the types of its outputs, or throws a ShapeError that names the layer. */
 export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}, body: Body | null = null): readonly Value[] {
-  const place = current.path !== '' ? current.path : scopeName(current.scope)
-  let types: readonly Type[]
-  try {
-    types = op.infer(ins, attrs, body)
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error
-    const where = place === '' || error.message.startsWith(`${place}: `) ? '' : `${place}: `
-    throw new ShapeError(`${where}${error.message}${error.message.endsWith('.') ? '' : '.'}`)
-  }
+  const types = located(() => op.infer(ins, attrs, body))
   const outs: Value[] = []
   const node: Node = { op, ins: [...ins], attrs, body, scope: current.scope, path: current.path, outs }
   for (const [output, t] of types.entries()) outs.push(new Value(t.shape, t.dtype, { kind: 'node', node, output }))

@@ -203,6 +203,7 @@ export function scan(step: Step, initial: readonly Value[], xs: readonly Value[]
 /** A step whose samples sit out beyond their lengths, and the masks that it takes: one for each width. */
 function sitOut({ carries, ys }: StepResult, before: readonly Value[], lengths: Value | undefined, steps: number): StepResult & { readonly masks: readonly { readonly from: Value; readonly in: Value }[] } {
   if (lengths === undefined) return { carries, ys, masks: [] }
+  checkLengths(lengths, steps)
   const masks = new Map<number, { readonly from: Value; readonly in: Value }>()
   const chosen = (a: Value, b: Value | undefined): Value => {
     if (!isBatched(a.shape) || a.dtype !== 'f32') throw new ShapeError(message('scan: lengths', 'carries and outputs [n, …] of f32', String(a)))
@@ -215,6 +216,16 @@ function sitOut({ carries, ys }: StepResult, before: readonly Value[], lengths: 
   }
   const next = carries.map((v, i) => chosen(v, before[i]))
   return { carries: next, ys: ys.map((v) => chosen(v, undefined)), masks: [...masks.values()] }
+}
+
+/** Lengths of an input must be such that none is beyond the steps; what is computed is not known here, and means all where it is beyond. */
+function checkLengths(lengths: Value, steps: number): void {
+  const given: unknown = lengths
+  if (!(given instanceof Value) || given.dtype !== 'i32' || !sameShape(given.shape, ['n'])) {
+    throw new ShapeError(message('scan: lengths', 'i32[n], one length a sample', given instanceof Value ? String(given) : describe(given), `Use input([], { below: ${steps + 1} }).`))
+  }
+  const most = given.source.kind === 'input' ? given.source.spec.classes : null
+  if (most !== null && most > steps + 1) throw new ShapeError(message('scan: lengths', `lengths of at most ${steps} steps, input([], { below: ${steps + 1} })`, `below: ${most}`))
 }
 
 function checkStep(given: unknown): StepResult {

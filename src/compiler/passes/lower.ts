@@ -4,7 +4,7 @@ import { dtypeBytes, type DType, type Shape } from '../../core/shape.js'
 import { topological, type Node, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import { kernelTable, ELEMENTS, type KernelField, type KernelName } from '../kernels.js'
-import { isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type Loop, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
+import { dependsOnSamples, isView, sizeOf, tilesOf, type Buffer, type Call, type CallOptions, type Loop, type LowerContext, type Operand, type Region, type Unplanned, type View, type Word } from '../program.js'
 
 export interface LowerOptions {
   /** most samples of one run */
@@ -90,25 +90,32 @@ export class Assembler {
     }).sort((a, b) => a.from - b.from || b.to - a.to)
   }
 
-  /** Calls that only weights and constants reach, moved to the front. */
+  /**
+   * Moves the calls that only weights and constants reach to the front, and what they write to what is kept; gives their number. They compute
+   * the same in every run, so nothing of them may depend on n, and no other call may write to what they leave.
+   */
   prologue(): number {
-    const looped = new Set(this.#loops.flatMap(({ calls }) => calls))
-    const repeated = new Set([...looped].flatMap((call) => call.writes))
-    const changing = new Set<number>(this.buffers.filter((b) => b.region !== 'param' && b.region !== 'constant' && b.region !== 'table').map((b) => b.id))
-    const early: Call[] = []
-    const late: Call[] = []
-    for (const call of this.calls) {
-      if (looped.has(call) || call.writes.some((b) => repeated.has(b)) || call.reads.some((b) => changing.has(b))) late.push(call)
-      else {
-        early.push(call)
-        for (const b of call.writes) {
-          changing.delete(b)
-          const buffer = this.buffers[b]
-          if (buffer !== undefined) this.buffers[b] = { ...buffer, region: 'keep' }
-        }
+    const written = new Set(this.calls.flatMap((call) => call.writes))
+    const given = this.buffers.filter(({ id, region }) => region !== 'param' && region !== 'constant' && region !== 'table' && (region !== 'arena' || !written.has(id)))
+    const changing = new Set(given.map(({ id }) => id))
+    const late = new Set<Call>(this.#loops.flatMap(({ calls }) => calls))
+    for (const call of this.calls) if (dependsOnSamples(call)) late.add(call)
+    for (const call of late) for (const b of call.writes) changing.add(b)
+    // A product that is added to what is there makes late what was written before it: again, until nothing more is.
+    for (let before = -1; before !== late.size;) {
+      before = late.size
+      for (const call of this.calls) {
+        if (late.has(call) || ![...call.reads, ...call.writes].some((b) => changing.has(b))) continue
+        late.add(call)
+        for (const b of call.writes) changing.add(b)
       }
     }
-    this.calls.splice(0, this.calls.length, ...early, ...late)
+    const early = this.calls.filter((call) => !late.has(call))
+    for (const b of new Set(early.flatMap((call) => call.writes))) {
+      const buffer = this.buffers[b]
+      if (buffer !== undefined) this.buffers[b] = { ...buffer, region: 'keep' }
+    }
+    this.calls.splice(0, this.calls.length, ...early, ...this.calls.filter((call) => late.has(call)))
     return early.length
   }
 }

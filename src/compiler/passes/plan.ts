@@ -1,10 +1,14 @@
 // planMemory: gives every buffer of the arena its place. First an output takes the place of an operand that dies with the call that makes it,
-// then buffers are placed by size, each at the lowest offset that is free while it lives; then barriers are set by address, since reuse makes
-// hazards. What a loop brings in or out lives while it runs. Pure: the same calls give the same plan.
+// then buffers are placed one after the other, the largest first, each at the lowest offset that is free while it lives; where that takes more
+// than what is live at once, other orders are tried. Then barriers are set by address, since reuse makes hazards. What a loop brings in or out
+// lives while it runs. Pure: the same calls give the same plan.
 import { sizeAt, type Buffer, type Call, type Program, type Unplanned } from '../program.js'
 
 const ALIGN = 64
 const round = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN
+
+/** Bytes that a buffer takes up at capacity. */
+const bytesOf = (p: Unplanned, id: number): number => round(sizeAt(p.buffers[id]?.bytes ?? 0, p.capacity))
 
 /** One piece of arena memory: the buffers that share it one after the other, and the calls from and to which it is needed. */
 interface Piece { readonly bytes: number; first: number; last: number; readonly members: number[] }
@@ -13,7 +17,8 @@ export function planMemory(p: Unplanned): Program {
   const pieces = livePieces(p)
   mergeInPlace(p, pieces)
   const distinct = [...new Set(pieces.values())]
-  const { offsets, peak } = place(distinct)
+  const lower = liveAtOnce(distinct)
+  const { offsets, peak } = place(distinct, lower)
   let keep = 0
   const buffers = p.buffers.map((b): Buffer => {
     const piece = pieces.get(b.id)
@@ -26,7 +31,7 @@ export function planMemory(p: Unplanned): Program {
   const { inplace: _, ...rest } = p
   return {
     ...rest, buffers, calls: barriers(p, buffers), sizes: { arena: peak, keep },
-    report: { peak, naive: distinct.reduce((sum, { members }) => sum + members.reduce((s, id) => s + round(sizeAt(p.buffers[id]?.bytes ?? 0, p.capacity)), 0), 0), lower: lowerBound(distinct, p.calls.length) },
+    report: { peak, naive: [...pieces.keys()].reduce((sum, id) => sum + bytesOf(p, id), 0), lower },
   }
 }
 
@@ -37,7 +42,7 @@ function livePieces(p: Unplanned): Map<number, Piece> {
     const buffer = p.buffers[id]
     if (buffer === undefined || buffer.region !== 'arena') return
     const known = pieces.get(id)
-    if (known === undefined) pieces.set(id, { bytes: round(sizeAt(buffer.bytes, p.capacity)), first: at, last: at, members: [id] })
+    if (known === undefined) pieces.set(id, { bytes: bytesOf(p, id), first: at, last: at, members: [id] })
     else { known.first = Math.min(known.first, at); known.last = Math.max(known.last, at) }
   }
   for (const v of Object.values(p.inputs)) touch(v.buffer, -1)
@@ -74,29 +79,58 @@ function mergeInPlace(p: Unplanned, pieces: Map<number, Piece>): void {
   })
 }
 
-function place(pieces: readonly Piece[]): { readonly offsets: ReadonlyMap<Piece, number>; readonly peak: number } {
-  const offsets = new Map<Piece, number>()
-  const order = [...pieces].sort((a, b) => b.bytes - a.bytes || (a.members[0] ?? 0) - (b.members[0] ?? 0))
-  let peak = 0
-  for (const piece of order) {
-    const busy = [...offsets].filter(([other]) => other.first <= piece.last && piece.first <= other.last)
-      .map(([other, offset]) => ({ from: offset, to: offset + other.bytes })).sort((a, b) => a.from - b.from)
-    let at = 0
-    for (const { from, to } of busy) {
-      if (from - at >= piece.bytes) break
-      at = Math.max(at, to)
+interface Placement { readonly offsets: ReadonlyMap<Piece, number>; readonly peak: number; readonly highest: Piece | undefined }
+
+/** Orders in which pieces are placed: by size, by size and time, by time. Each is then mended so many times. */
+const KEYS: readonly ((p: Piece) => number)[] = [({ bytes }) => bytes, ({ bytes, first, last }) => bytes * (last - first + 1), ({ first, last }) => last - first]
+const MENDINGS = 16
+
+/** The smallest of several placements, the first of equal ones; none is smaller than `lower`, so one of that size ends the search. */
+function place(pieces: readonly Piece[], lower: number): Placement {
+  let best: Placement = { offsets: new Map(), peak: Infinity, highest: undefined }
+  for (const key of KEYS) {
+    let order = [...pieces].sort((a, b) => key(b) - key(a) || (a.members[0] ?? 0) - (b.members[0] ?? 0))
+    for (let i = 0; i <= MENDINGS; i++) {
+      const found = firstFit(order)
+      if (found.peak < best.peak) best = found
+      if (best.peak === lower) return best
+      // The piece that ends highest came too late: it is the first of the next order.
+      const { highest } = found
+      if (highest === undefined || highest === order[0]) break
+      order = [highest, ...order.filter((piece) => piece !== highest)]
     }
-    offsets.set(piece, at)
-    peak = Math.max(peak, at + piece.bytes)
   }
-  return { offsets, peak }
+  return best
 }
 
-function lowerBound(pieces: readonly Piece[], calls: number): number {
-  let most = 0
-  for (let at = -1; at <= calls; at += 0.5) {
-    let live = 0
-    for (const { first, last, bytes } of pieces) if (first <= at && at <= last) live += bytes
+/** Places pieces in an order, each at the lowest offset that is free while it lives. */
+function firstFit(order: readonly Piece[]): Placement {
+  /** ascending by offset */
+  const placed: { readonly piece: Piece; readonly from: number; readonly to: number }[] = []
+  let peak = 0
+  let highest: Piece | undefined
+  for (const piece of order) {
+    let from = 0
+    for (const other of placed) {
+      if (other.piece.last < piece.first || piece.last < other.piece.first) continue
+      if (other.from - from >= piece.bytes) break
+      from = Math.max(from, other.to)
+    }
+    const to = from + piece.bytes
+    const next = placed.findIndex((other) => other.from > from)
+    placed.splice(next < 0 ? placed.length : next, 0, { piece, from, to })
+    if (to > peak) { peak = to; highest = piece }
+  }
+  return { offsets: new Map(placed.map(({ piece, from }) => [piece, from])), peak, highest }
+}
+
+/** The most bytes that live at one time. It is reached where some piece begins. */
+function liveAtOnce(pieces: readonly Piece[]): number {
+  const ends = [...pieces].sort((a, b) => a.last - b.last)
+  let [most, live, gone] = [0, 0, 0]
+  for (const { first, bytes } of [...pieces].sort((a, b) => a.first - b.first)) {
+    for (let end = ends[gone]; end !== undefined && end.last < first; end = ends[++gone]) live -= end.bytes
+    live += bytes
     most = Math.max(most, live)
   }
   return most
@@ -117,7 +151,8 @@ function barriers({ calls, loops, capacity }: Unplanned, buffers: readonly Buffe
   const steps = new Set(loops.map(({ from }) => from))
   let read: Range[] = []
   let written: Range[] = []
-  const ranges = (ids: readonly number[]): Range[] => ids.flatMap((id) => { const b = buffers[id]; return b === undefined ? [] : [rangeOf(b, capacity)] })
+  const rangesById = buffers.map((b) => rangeOf(b, capacity))
+  const ranges = (ids: readonly number[]): Range[] => ids.flatMap((id) => rangesById[id] ?? [])
   return calls.map((call, at) => {
     const reads = ranges(call.reads)
     const writes = ranges(call.writes)

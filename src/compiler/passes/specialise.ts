@@ -64,9 +64,14 @@ export function averagedKey(node: Node, ins: readonly Value[] = node.ins): strin
  * weight that several statistics move (a layer that is used twice) takes their mean.
  *
  * @param frozen - keys of weights that do not move: what a frozen average gives is its weight, as in prediction
+ * @throws EquigradError for a moving average within a scan, which would stand still, or one weight of two momentums
  */
 export function specialiseTraining(outputs: readonly Value[], frozen: (key: string) => boolean = () => false): { readonly values: readonly Value[]; readonly averages: readonly Average[] } {
   const open = specialiseOpen(outputs, frozen)
+  for (const node of topological(open)) {
+    const inner = everyNode(node.body?.outs ?? []).find(({ op }) => op.name === 'average')
+    if (inner !== undefined) throw new EquigradError(message(inner.path || 'average', 'a moving average of the whole batch', 'one of each step of a scan', 'Normalise before or after the steps, or without a moving average.'))
+  }
   const found = new Map<string, { stats: Value[]; momentum: number }>()
   for (const node of topological(open)) {
     const stat = node.ins[0]

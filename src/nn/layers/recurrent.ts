@@ -2,12 +2,12 @@
 // product for all steps.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { checkCount, checkFlag, checkOptions } from '../../core/options.js'
-import { formatShape } from '../../core/shape.js'
+import { formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { constant, Value, type Init } from '../../compiler/graph/value.js'
 import { add, mul } from '../../compiler/ops/binary.js'
 import { split } from '../../compiler/ops/concat.js'
 import { matmul } from '../../compiler/ops/matmul.js'
-import { scan } from '../../compiler/ops/scan.js'
+import { scan, type ScanOptions } from '../../compiler/ops/scan.js'
 import { expand } from '../../compiler/ops/shapes.js'
 import { affine } from '../../compiler/ops/unary.js'
 import { activationFunction, type Activation, type ActivationFunction } from '../activations.js'
@@ -33,56 +33,111 @@ export interface RnnOptions extends LayerOptions {
 }
 const RNN_OPTIONS = ['returnSequences', 'reverse', 'name', 'trainable'] as const
 
+/** What a recurrent layer may be told of the sequences that it is called on. */
+export interface SequenceOptions {
+  /**
+   * i32 [n], as `input([], { below: T + 1 })`: how many of its T steps each sample has (default all). At the others its states pass through, so that the last
+   * output is that of its own last step, and its outputs are +0 (Keras repeats the one before; PyTorch pads with 0).
+   */
+  readonly lengths?: Value
+  /** the states before the first step, each [n, width] (default +0) */
+  readonly initialStates?: readonly Value[]
+}
+
+/** The output of a recurrent layer, and its states after the last step: for lstm [h, c], else [h]. */
+export interface WithStates { readonly output: Value; readonly states: readonly [Value, ...Value[]] }
+
+/** A layer over the steps of sequences. */
+export interface RecurrentLayer extends Layer {
+  (x: Value, options?: SequenceOptions): Value
+  /**
+   * The output and the last states: to carry them on to the next part of long sequences, or from an encoder to a decoder.
+   *
+   * @example
+   * const cell = lstm(16, { returnSequences: true }), head = dense(5)
+   * const x = input([20, 5]), h = input([16]), c = input([16])
+   * const { output, states } = cell.withStates(x, { initialStates: [h, c] })
+   * const model = functional({ x, h, c }, { y: head(output), h: states[0], c: states[1] })
+   */
+  withStates(x: Value, options?: SequenceOptions): WithStates
+}
+
 /**
  * A recurrent layer over a cell of one's own.
  *
  * @param cell - what a step computes; its weights are declared by `context.param`, once for all steps
- * @returns a layer from [n, T, …] to the last output [n, …], or to all of them [n, T, …]
- * @throws TypeError for wrong options; ShapeError when the input is no sequence or a step changes the shape of a state
+ * @returns a layer from [n, T, …] to the last output [n, …], or to all of them [n, T, …]; called with lengths or first states as {@link SequenceOptions} says
+ * @throws TypeError for wrong options; ShapeError when the input is no sequence, or a step changes the shape of a state
  * @example
  * const decay = rnn({ states: [8], step: (x, [h]) => { const next = add(affine(h, 0.9, 0), x); return { output: next, states: [next] } } })
  */
-export function rnn(cell: Cell, options: RnnOptions = {}): Layer {
+export function rnn(cell: Cell, options: RnnOptions = {}): RecurrentLayer {
   checkOptions('rnn', options, RNN_OPTIONS)
   const given: unknown = cell
-  if (typeof given !== 'object' || given === null || typeof cell.step !== 'function' || !Array.isArray(cell.states)) throw new TypeError(message('rnn', 'a cell { states, step }', describe(given)))
+  if (typeof given !== 'object' || given === null || typeof cell.step !== 'function' || !Array.isArray(cell.states) || cell.states.length === 0) {
+    throw new TypeError(message('rnn', 'a cell { states, step } of at least one state', describe(given)))
+  }
   return recurrent('rnn', options, () => cell)
 }
 
 /** A layer of a cell that may depend on the width of its input. */
-function recurrent(kind: string, options: RnnOptions, cellOf: (features: number) => Cell): Layer {
+function recurrent(kind: string, options: RnnOptions, cellOf: (features: number) => Cell): RecurrentLayer {
   const returnSequences = checkFlag(`${kind}: returnSequences`, options.returnSequences ?? false)
   const reverse = checkFlag(`${kind}: reverse`, options.reverse ?? false)
-  return layer(kind, options, (x, context) => {
-    const where = options.name ?? kind
+  const where = options.name ?? kind
+  const inner = layer(kind, options, ({ x, lengths, initialStates }: { readonly x: Value; readonly lengths?: Value | undefined; readonly initialStates?: readonly Value[] | undefined }, context) => {
     const features = x.shape[x.shape.length - 1]
     if (x.shape.length < 3 || typeof features !== 'number') throw new ShapeError(message(where, 'sequences [n, steps, …]', formatShape(x.shape)))
     const cell = cellOf(features)
-    cell.states.forEach((width) => { checkCount(`${where}: states`, width) })
-    const prepared = cell.prepare?.(x, context) ?? x
-    // The last output is a carry of its own, unless it is a state already.
-    let last: Value | undefined
-    const carriesOf = (output: Value, states: readonly Value[]): number => states.indexOf(output)
+    const sequences = cell.prepare?.(x, context) ?? x
+    const masked = lengths === undefined ? {} : { lengths }
+    // The last output is a carry already where it is a state.
     let at = -1
-    const zero = constant([], 'f32', [0])
     const { carries, ys } = scan((states, [xt]) => {
-      if (xt === undefined) throw new ShapeError(message(where, 'a sequence', 'none'))
-      const { output, states: next } = cell.step(xt, states, context)
-      if (!(output instanceof Value) || !Array.isArray(next)) throw new TypeError(message(where, 'a step that gives { output, states }', describe(output)))
-      at = carriesOf(output, next)
+      const { output, states: next } = stepOf(cell, xt, states, context, where)
+      at = next.indexOf(output)
       return { carries: next, ys: returnSequences || at < 0 ? [output] : [] }
-    }, cell.states.map((width) => expand(zero, ['n', width])), [prepared], { reverse })
-    if (returnSequences) last = ys[0]
-    else last = carries[at] ?? (ys[0] === undefined ? undefined : lastOf(ys[0], reverse))
-    if (last === undefined) throw new ShapeError(message(where, 'a step that gives an output', 'none'))
-    return last
+    }, firstStates(cell, initialStates, where), [sequences], { reverse, ...masked })
+    const [first, ...others] = carries
+    const output = returnSequences ? ys[0] : carries[at] ?? (ys[0] === undefined ? undefined : lastOf(ys[0], { reverse, ...masked }))
+    if (output === undefined || first === undefined) throw new ShapeError(message(where, 'a step that gives an output and a state', 'none'))
+    const states: WithStates['states'] = [first, ...others]
+    return { output, states }
   })
+  const withStates = (x: Value, given: SequenceOptions = {}): WithStates => {
+    checkOptions(where, given, ['lengths', 'initialStates'])
+    if (!(x instanceof Value)) throw new TypeError(message(where, 'a value, such as input([20, 3])', describe(x)))
+    return inner({ x, ...given })
+  }
+  return Object.freeze(Object.assign((x: Value, given?: SequenceOptions) => withStates(x, given).output, { kind, layerName: inner.layerName, withStates }))
+}
+
+/** A step of a cell, checked. */
+function stepOf(cell: Cell, x: Value | undefined, states: readonly Value[], context: LayerContext, where: string): { readonly output: Value; readonly states: readonly Value[] } {
+  if (x === undefined) throw new ShapeError(message(where, 'a sequence', 'none'))
+  const given: unknown = cell.step(x, states, context)
+  if (typeof given !== 'object' || given === null || !('output' in given && given.output instanceof Value && 'states' in given && Array.isArray(given.states))) {
+    throw new TypeError(message(where, 'a step that gives { output, states }', describe(given)))
+  }
+  return { output: given.output, states: given.states }
+}
+
+/** The states before the first step: +0 unless given. */
+function firstStates({ states }: Cell, given: readonly Value[] | undefined, where: string): readonly Value[] {
+  states.forEach((width) => { checkCount(`${where}: states`, width) })
+  if (given === undefined) return states.map((width) => expand(constant([], 'f32', [0]), ['n', width]))
+  if (given.length !== states.length) throw new ShapeError(message(`${where}: initialStates`, `${states.length} states`, String(given.length)))
+  given.forEach((v, i) => {
+    const wanted: Shape = ['n', states[i] ?? 0]
+    if (v.dtype !== 'f32' || !sameShape(v.shape, wanted)) throw new ShapeError(message(`${where}: initialStates[${i}]`, `f32${formatShape(wanted)}`, String(v)))
+  })
+  return given
 }
 
 /** The last step run of outputs [n, T, …]: a scan that keeps what it sees. */
-function lastOf(ys: Value, reverse: boolean): Value {
+function lastOf(ys: Value, options: ScanOptions): Value {
   const shape = ys.shape.filter((_, i) => i !== 1)
-  const { carries } = scan((_, x) => ({ carries: x, ys: [] }), [expand(constant([], 'f32', [0]), shape)], [ys], { reverse })
+  const { carries } = scan((_, x) => ({ carries: x, ys: [] }), [expand(constant([], 'f32', [0]), shape)], [ys], options)
   return carries[0] ?? ys
 }
 
@@ -93,7 +148,7 @@ export interface SimpleRNNOptions extends RnnOptions {
   readonly useBias?: boolean
   /** (default 'glorotUniform') */
   readonly kernelInitializer?: Initializer
-  /** (default 'glorotUniform'; Keras draws orthogonal matrices, which this version has not) */
+  /** (default 'orthogonal') */
   readonly recurrentInitializer?: Initializer
   /** (default 'zeros') */
   readonly biasInitializer?: Initializer
@@ -129,7 +184,7 @@ interface Weights {
 function weights(kind: string, units: number, gates: number, options: SimpleRNNOptions, biasFirst?: InitializerFunction): Weights {
   checkCount(`${kind}: units`, units)
   const kernelInit = initializer(`${kind}: kernelInitializer`, options.kernelInitializer, 'glorotUniform')
-  const recurrentInit = initializer(`${kind}: recurrentInitializer`, options.recurrentInitializer, 'glorotUniform')
+  const recurrentInit = initializer(`${kind}: recurrentInitializer`, options.recurrentInitializer, 'orthogonal')
   const biasInit = options.biasInitializer === undefined && biasFirst !== undefined ? biasFirst : initializer(`${kind}: biasInitializer`, options.biasInitializer, 'zeros')
   const kernelRegularizer = checkRegularizer(`${kind}: kernelRegularizer`, options.kernelRegularizer)
   const recurrentRegularizer = checkRegularizer(`${kind}: recurrentRegularizer`, options.recurrentRegularizer)
@@ -166,7 +221,7 @@ function parts(values: readonly Value[], n: number): readonly Value[] {
  * @example
  * const model = sequential([simpleRNN(32), dense(1)], { input: [20, 3] })
  */
-export function simpleRNN(units: number, options: SimpleRNNOptions = {}): Layer {
+export function simpleRNN(units: number, options: SimpleRNNOptions = {}): RecurrentLayer {
   checkOptions('simpleRNN', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS])
   const own = weights('simpleRNN', units, 1, options)
   return recurrent('simpleRNN', options, (features) => ({
@@ -190,7 +245,7 @@ export function simpleRNN(units: number, options: SimpleRNNOptions = {}): Layer 
  * @example
  * const model = sequential([lstm(64, { returnSequences: true }), lstm(64), dense(10)], { input: [100, 8] })
  */
-export function lstm(units: number, options: LstmOptions = {}): Layer {
+export function lstm(units: number, options: LstmOptions = {}): RecurrentLayer {
   checkOptions('lstm', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS, 'recurrentActivation', 'unitForgetBias'])
   const gate = activationFunction('lstm: recurrentActivation', options.recurrentActivation ?? 'sigmoid')
   const ones: Init = { kind: 'blocks', values: [0, 1, 0, 0] }
@@ -219,7 +274,7 @@ export function lstm(units: number, options: LstmOptions = {}): Layer {
  * @example
  * const model = sequential([gru(32), dense(1)], { input: [50, 4] })
  */
-export function gru(units: number, options: GruOptions = {}): Layer {
+export function gru(units: number, options: GruOptions = {}): RecurrentLayer {
   checkOptions('gru', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS, 'recurrentActivation', 'resetAfter'])
   const gate = activationFunction('gru: recurrentActivation', options.recurrentActivation ?? 'sigmoid')
   const resetAfter = checkFlag('gru: resetAfter', options.resetAfter ?? true)
