@@ -171,9 +171,11 @@ function reduction(op: 'sum' | 'mean'): Row {
   }
 }
 
-/** The largest of some numbers is one of them: no rounding. What is drawn has no two largest that a difference's step would exchange. */
+/** Few large numbers among many small ones: the largest two of a thousand are still further apart than a difference's step. */
+const spread: Draw = (next) => Math.fround((next() < 0.5 ? -0.05 : 0.05) / (next() + 0.01))
+/** The largest of some numbers is one of them: no rounding. */
 const maxRow: Row = {
-  op: 'max', name: 'max', units: 0, gradient: 'differences', build: build('max'), cases: REDUCTIONS.map(([shape, axes]) => ({ operands: [f32(shape, any)], attrs: { axes } })),
+  op: 'max', name: 'max', units: 0, gradient: 'differences', build: build('max'), cases: REDUCTIONS.map(([shape, axes]) => ({ operands: [f32(shape, spread)], attrs: { axes } })),
   oracle: (ins, { axes }) => reducedBy(operandAt(ins, 0), numbers(axes)).terms.map((terms) => ({ y: Math.max(...terms), scale: 0 })),
 }
 
