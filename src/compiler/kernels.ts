@@ -26,7 +26,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 4096
+export const SCRATCH_BYTES = 8192
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -38,8 +38,12 @@ export const kernelTable = {
    * C(i, j) at c + i·cRow + j·4. Strides in bytes. When n % 8 ≠ 0, B is packed (zero padded panels). bias: address of n floats, or 0.
    * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias).
    * add ≠ 0: C = act(C + A·B + bias), the finished sum added once to what is there; then k ≤ KB. Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
+   * cBlock ≠ 0: each block's sums for themselves, C of block i at c + i·cBlock, without bias, activation or add; so many tiles for each of ⌈k / KB⌉
+   * blocks, blocks slowest. f32_add_blocks makes of them what one tile for all blocks makes, to the bit.
    */
-  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add'),
+  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add cBlock'),
+  /** y[i] = x[0·length + i] + x[1·length + i] + …, of `blocks` blocks, ascending from the first; +0 of none. Tile: ELEMENTS. */
+  f32_add_blocks: fields('x y length blocks'),
   /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_b: fields('b out k n bStep bColumn'),
   /**
@@ -54,9 +58,9 @@ export const kernelTable = {
    * f32_pad has dilated by the strides, and the flipped kernel: terms (row, column, filter). By the kernel: rows (kernel row, kernel column,
    * channel), terms (image, row, column). The zeros around an image, and those of a dilation, are terms like others: they are multiplied
    * and added, so that a weight of ∞ makes NaN of them.
-   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64.
+   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
    */
-  f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha'),
+  f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha cBlock'),
   /**
    * What f32_conv computes where each group has one channel and one filter, with the same bits: y[i, c] = act(Σ x·w + bias[c]) over rows·columns ≤ KC
    * taps, ascending; x at x + pixel[i] + row·down + column·across + c·4 with pixel[i] = (i % inner)·step + (i / inner % mid)·midStep +

@@ -212,7 +212,7 @@ describe('f32_conv', () => {
       runEveryWay(box, 'f32_conv', {
         a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, rowInner: 37, rowMid: 1, rowStep: k * groups * 4, rowMidStep: 0, rowOuterStep: 0,
         inner: k, mid: 1, step: 4, midStep: 0, outerStep: 0, bStep: 32, bPanel: k * 32, bWidth: 0, cRow: columns * 4, groups, aGroup: k * 4, bGroup: Math.ceil(n / PANEL) * k * 32, cGroup: n * 4,
-        tileRows: 8, tileColumns: 16, activation: -1, alpha: 0,
+        tileRows: 8, tileColumns: 16, activation: -1, alpha: 0, cBlock: 0,
       }, Math.ceil(m / 8) * groups * Math.ceil(n / 16), [c])
     }
   })

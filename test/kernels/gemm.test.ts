@@ -106,7 +106,7 @@ function gemm(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Ep
     bStep: layout.b === 'inPlace' ? 4 * n : 4 * PANEL, bPanel: layout.b === 'inPlace' ? 4 * PANEL : 4 * PANEL * k,
     c: c.address + GUARD, cRow: 4 * cRow, m, n, k,
     bias: epilogue.bias ? box.put(epilogue.bias).address : 0,
-    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 }, add: epilogue.addTo ? 1 : 0,
+    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 }, add: epilogue.addTo ? 1 : 0, cBlock: 0,
   })
   const behindScratch = box.alloc(GUARD)
   order(run, Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS))

@@ -160,8 +160,7 @@ function correlate(ctx: LowerContext, x: Frame, y: View, { out, kernel, strides,
   ctx.call('f32_conv', {
     a: x.view, b: packed, c: y, bias: bias ?? 0, m, n, k, ...rowWords(pixels(x, out, strides)), ...taps(x, kernel, dilation, groups),
     bStep: PANEL * 4, bPanel: k * PANEL * 4, bWidth: 0, cRow: filters * 4, groups, aGroup: inner * 4, bGroup: panels * k * PANEL * 4, cGroup: n * 4,
-    tileRows: CONV_ROWS, tileColumns: CONV_COLUMNS,
-    ...end,
+    tileRows: CONV_ROWS, tileColumns: CONV_COLUMNS, ...end, cBlock: 0,
   }, { tiles: tilesOf(m, CONV_ROWS, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
 }
 
@@ -226,7 +225,7 @@ export const conv2dKernelOp: Op = {
     ctx.call('f32_conv', {
       a: x.view, b: dy, c: ctx.out(0), bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
       bStep: bWidth * 4, bPanel: PANEL * 4, bWidth, cRow: filters * 4, groups, aGroup: (channels / groups) * 4, bGroup: n * 4, cGroup: n * 4,
-      tileRows: CONV_KERNEL_TILE, tileColumns: CONV_KERNEL_TILE, activation: NO_ACTIVATION, alpha: { f32: 0 },
+      tileRows: CONV_KERNEL_TILE, tileColumns: CONV_KERNEL_TILE, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock: 0,
     }, { tiles: Math.ceil(m / CONV_KERNEL_TILE) * groups * Math.ceil(n / CONV_KERNEL_TILE), writes: ['c'] })
   },
 }

@@ -76,7 +76,7 @@ export const matmulOp: Op = {
       bStep: PANEL * 4, bPanel: typeof k === 'number' ? k * PANEL * 4 : { per: k.per * PANEL * 4 },
       cRow: n * 4,
       activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION,
-      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0,
+      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0, cBlock: 0,
     }, { tiles: typeof m === 'number' ? Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS) : { per: m.per, div: GEMM_ROWS, mul: Math.ceil(n / GEMM_COLUMNS) }, ...(adds ? { writes: [], updates: ['c'] } : { writes: ['c'] }) })
     if (accumulate && !adds) addTo(ctx, ctx.in(2), c, y)
   },
