@@ -11,7 +11,7 @@ export const KB = 4096
 export const GEMM_ROWS = 32
 export const GEMM_COLUMNS = 64
 export const PANEL = 8
-/** Rows and columns of one tile of a convolution; of its gradient by the kernel, whose outputs are few and whose sums are long. */
+/** Rows and columns of one tile of a convolution; of its gradient by the kernel, whose outputs are few, where its sums have but one block. */
 export const CONV_ROWS = 32
 export const CONV_COLUMNS = 64
 export const CONV_KERNEL_TILE = 16

@@ -4,11 +4,12 @@
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, DEPTHWISE_PIXELS, KC, PANEL } from '../kernels.js'
+import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, DEPTHWISE_PIXELS, KB, KC, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
 import type { Op } from '../op.js'
-import { sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
+import { sizeAt, sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
+import { byBlocks } from './blocks.js'
 import { operand } from './types.js'
 
 /** Down, across. */
@@ -212,7 +213,7 @@ export const conv2dKernelOp: Op = {
     const g = kernelGeometry(ctx.ins, ctx.attrs)
     const { images, out, kernel, strides, dilation, groups, filters, channels } = g
     const x = framed(ctx, ctx.in(0), reach(g), g.before, [1, 1])
-    const k: Size = sizeOf([images, ...out])
+    const k = sizeOf([images, ...out])
     const [m, n] = [kernel[0] * kernel[1] * (channels / groups), filters / groups]
     // dy is read in place: it is as large as the output of the convolution, and read but a few times. Rows of less than a panel are widened.
     let dy = ctx.in(1)
@@ -222,11 +223,15 @@ export const conv2dKernelOp: Op = {
       dy = wide
     }
     const bWidth = Math.max(filters, PANEL)
+    // Blocks make tiles enough; otherwise small tiles do.
+    const tile = sizeAt(k, ctx.capacity) > KB ? CONV_ROWS : CONV_KERNEL_TILE
+    const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(m / tile) * groups * Math.ceil(n / tile))
     ctx.call('f32_conv', {
-      a: x.view, b: dy, c: ctx.out(0), bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
+      a: x.view, b: dy, c, bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
       bStep: bWidth * 4, bPanel: PANEL * 4, bWidth, cRow: filters * 4, groups, aGroup: (channels / groups) * 4, bGroup: n * 4, cGroup: n * 4,
-      tileRows: CONV_KERNEL_TILE, tileColumns: CONV_KERNEL_TILE, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock: 0,
-    }, { tiles: Math.ceil(m / CONV_KERNEL_TILE) * groups * Math.ceil(n / CONV_KERNEL_TILE), writes: ['c'] })
+      tileRows: tile, tileColumns: tile, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock,
+    }, { tiles, writes: ['c'] })
+    finish()
   },
 }
 
