@@ -17,6 +17,8 @@ export const CONV_COLUMNS = 64
 export const CONV_KERNEL_TILE = 16
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS = 32
+/** Rows of the image of one tile of max pooling's gradient. */
+export const POOL_ROWS = 8
 /** Elements of one tile of an elementwise kernel. */
 export const ELEMENTS = 4096
 /** Rows of one tile of a kernel that works row by row. */
@@ -111,12 +113,12 @@ export const kernelTable = {
   f32_max_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /**
    * dx = Σ dy of the windows, ascending from +0, of which a pixel is the first NaN, else the first largest (row-major); of a NaN, NaN.
-   * Tile: one row of one sample's image, samples·height.
+   * Tile: POOL_ROWS rows of one sample's image, samples·⌈height / POOL_ROWS⌉.
    */
   f32_max_pool_grad: fields('x dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y = the sum of each window, its rows ascending from +0, the rows' sums ascending from +0, divided by the number of its pixels. Tiles as f32_max_pool. */
   f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
-  /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tiles as f32_max_pool_grad. */
+  /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tile: one row of one sample's image, samples·height. */
   f32_average_pool_grad: fields('dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y[r] = index of the first largest element; of the first NaN if there is one. */
   i32_arg_max: fields('x y rows width'),
