@@ -7,6 +7,7 @@ import { KB, KC, PANEL } from '../codes'
 import { copyColumns, EDGE, EDGE_BIAS, fate, lastTerm, SCRATCH_COLUMNS } from '../gemm/blocks'
 import { Then } from '../gemm/micro'
 import { sweepRuns, sweepTable } from './micro'
+import { writeTerms } from './terms'
 
 // Scratch, behind what gemm/blocks.ts puts there: the rows' offsets, up to 32; the walk of runs; the chunk that the table is of; the table,
 // which is written four terms at a time.
@@ -101,7 +102,7 @@ function chunk(
 function walk(d: usize, scratch: usize, p: i32, count: i32): i32 {
   const inner = load<i32>(d, 48), mid = load<i32>(d, 52), midStep = load<i32>(d, 60), outerStep = load<i32>(d, 64)
   if (!inRuns(d)) {
-    if (load<i32>(scratch, TABLE_CHUNK) != p) writeTable(d, scratch + TABLE, p, count)
+    if (load<i32>(scratch, TABLE_CHUNK) != p) writeTerms(d + 48, scratch + TABLE, p, count)
     store<i32>(scratch, p, TABLE_CHUNK)
     return 0
   }
@@ -113,29 +114,6 @@ function walk(d: usize, scratch: usize, p: i32, count: i32): i32 {
   store<i32>(at, piece, 16)
   store<i32>(at, p % inner, 20)
   return piece * midStep + p / inner / mid * outerStep
-}
-
-/** Bytes from A to each term of a chunk. */
-function writeTable(d: usize, to: usize, p: i32, count: i32): void {
-  const inner = load<i32>(d, 48), mid = load<i32>(d, 52), step = load<i32>(d, 56), midStep = load<i32>(d, 60), outerStep = load<i32>(d, 64)
-  const steps = i32x4(0, step, step << 1, 3 * step), four = i32x4.splat(step << 2)
-  let x = p % inner, y = p / inner % mid, from = y * midStep + p / inner / mid * outerStep
-  while (count > 0) {
-    const run = min(inner - x, count)
-    let at = i32x4.add(i32x4.splat(from + x * step), steps)
-    for (let i = 0; i < run; i += 4) {
-      v128.store(to + (i << 2), at)
-      at = i32x4.add(at, four)
-    }
-    to += run << 2
-    count -= run
-    x = 0
-    from += midStep
-    if (++y == mid) {
-      y = 0
-      from += outerStep - mid * midStep
-    }
-  }
 }
 
 /** One chunk of the sums of some panels. */

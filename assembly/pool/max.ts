@@ -100,16 +100,15 @@ function gatherRows(at: usize, x: usize, dy: usize, dx: usize, from: i32, to: i3
   best = v128.or(best, nan)
   const share = v128.or(lanesAt(dy, lanes), nan)
   let open = i32x4.splat(-1)
-  for (let r = first, last = min(bottom, to); r < last; r++) {
+  for (let r = first; r < bottom && r < to; r++) {
     for (let p = x, end = x + across, q = dx; p < end; p += pixel, q += pixel) {
       const value = lanesAt(p, lanes)
       const own = v128.and(open, v128.or(f32x4.eq(value, best), f32x4.ne(value, value)))
       open = v128.andnot(open, own)
-      if (r >= from) {
-        const sum = f32x4.add(lanesAt(q, lanes), v128.and(share, own))
-        if (lanes < 4) storeTail(q, sum, lanes)
-        else v128.store(q, sum)
-      }
+      if (r < from) continue
+      const sum = f32x4.add(lanesAt(q, lanes), v128.and(share, own))
+      if (lanes < 4) storeTail(q, sum, lanes)
+      else v128.store(q, sum)
     }
     x += row
     dx += row

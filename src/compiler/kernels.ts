@@ -17,6 +17,9 @@ export const CONV_COLUMNS = 64
 export const CONV_KERNEL_TILE = 16
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS = 32
+/** Channels of one tile of its gradient by the kernel, and the most taps of the kernel that it takes. */
+export const DEPTHWISE_CHANNELS = 8
+export const DEPTHWISE_TAPS = 64
 /** Rows of the image of one tile of max pooling's gradient. */
 export const POOL_ROWS = 8
 /** Elements of one tile of an elementwise kernel. */
@@ -69,6 +72,12 @@ export const kernelTable = {
    * (i / inner / mid)·outerStep, w at w + (row·columns + column)·tapStep + c·4, in bytes. Tile: DEPTHWISE_PIXELS pixels of m.
    */
   f32_depthwise: fields('x w y bias m channels inner mid step midStep outerStep rows columns down across tapStep activation alpha'),
+  /**
+   * Its gradient by the kernel, with the bits of f32_conv: dw[row, column, c] = Σ x·dy over k pixels, one block of law 3 at a time, to dw + block·cBlock;
+   * x at x + pixel[i] + row·down + column·across + c·4 with pixel[i] as in f32_depthwise, dy at dy + (i·channels + c)·4. channels ≥ DEPTHWISE_CHANNELS,
+   * rows·columns ≤ DEPTHWISE_TAPS. Tile: DEPTHWISE_CHANNELS channels of one block, channels fastest.
+   */
+  f32_depthwise_kernel: fields('x dy dw k channels inner mid step midStep outerStep rows columns down across cBlock'),
   /** B(k, j) of group g, k = (tap, i), at w + g·groupStep + tap·tapStep + i·step + j·column → panels [g][⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_conv: fields('w out taps inner n tapStep step column groupStep groups'),
   /**

@@ -42,6 +42,11 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
       [w('rows'), w('down')], [w('columns'), w('across')], [w('channels'), 4]),
     w: strided([w('tapStep') > 0 ? w('rows') * w('columns') : 1, w('tapStep')], [w('channels'), 4]), y: 4 * w('m') * w('channels'), bias: 4 * w('channels'),
   }),
+  f32_depthwise_kernel: (w) => ({
+    x: strided([Math.min(w('k'), w('inner')), w('step')], [Math.min(Math.ceil(w('k') / w('inner')), w('mid')), w('midStep')], [Math.ceil(w('k') / (w('inner') * w('mid'))), w('outerStep')],
+      [w('rows'), w('down')], [w('columns'), w('across')], [w('channels'), 4]),
+    dy: 4 * w('k') * w('channels'), dw: strided(blocks(w), [w('rows') * w('columns') * w('channels'), 4]),
+  }),
   f32_pad: (w) => ({ x: 4 * w('images') * w('height') * w('width') * w('channels'), y: 4 * w('images') * w('rows') * w('columns') * w('channels') }),
   f32_conv(w) {
     // Three levels, of which the outermost ends where the count does: all three are full, or there is one only.
