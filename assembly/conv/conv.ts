@@ -4,17 +4,17 @@
 //
 // Order (law 3): as in gemm/gemm.ts.
 import { KB, KC, PANEL } from '../codes'
-import { copyColumns, EDGE, EDGE_BIAS, fate, lastTerm, SCRATCH_COLUMNS } from '../gemm/blocks'
+import { BEHIND, copyColumns, EDGE, EDGE_BIAS, fate, lastTerm, SCRATCH_COLUMNS } from '../gemm/blocks'
 import { Then } from '../gemm/micro'
 import { sweepRuns, sweepTable } from './micro'
 import { writeTerms } from './terms'
 
-// Scratch, behind what gemm/blocks.ts puts there: the rows' offsets, up to 32; the walk of runs; the chunk that the table is of; the table,
-// which is written four terms at a time.
-const OFFSETS: usize = 3136
-const WALK: usize = 3264
-const TABLE_CHUNK: usize = 3288
-const TABLE: usize = 3328
+// Scratch, behind what gemm/blocks.ts puts there: the rows' offsets, up to 64, and the terms of a chunk (see terms.ts for the room behind both);
+// the walk of runs; the chunk that the terms are of.
+const OFFSETS: usize = BEHIND
+const TABLE: usize = OFFSETS + 320
+const WALK: usize = TABLE + KC * 4 + 64
+const TABLE_CHUNK: usize = WALK + 24
 /** Terms of a run from which on it is walked in place (measured). */
 const LONG_RUN: i32 = 16
 
@@ -31,30 +31,10 @@ export function f32_conv(d: usize, scratch: usize, begin: i32, end: i32): void {
     const group = column / across, rows = min(tileRows, m - i)
     const j0 = column % across * tileColumns, j1 = min(j0 + tileColumns, n)
     if (i != known) {
-      rowOffsets(d, scratch + OFFSETS, i, rows)
+      writeTerms(d + 28, scratch + OFFSETS, i, rows)
       known = i
     }
     for (let j = j0; j < j1; j += width) strip(d, scratch, group, i, rows, j, min(width, j1 - j), block * KB, lastTerm(k, cBlock, block), block * cBlock)
-  }
-}
-
-/** Bytes from A to each row of a tile. */
-function rowOffsets(d: usize, to: usize, i: i32, rows: i32): void {
-  const inner = load<i32>(d, 28), mid = load<i32>(d, 32)
-  const step = load<i32>(d, 36), midStep = load<i32>(d, 40), outerStep = load<i32>(d, 44)
-  let x = i % inner, y = i / inner % mid, at = x * step + y * midStep + i / inner / mid * outerStep
-  for (; rows > 0; rows--) {
-    store<i32>(to, at)
-    to += 4
-    at += step
-    if (++x == inner) {
-      x = 0
-      at += midStep - inner * step
-      if (++y == mid) {
-        y = 0
-        at += outerStep - mid * midStep
-      }
-    }
   }
 }
 

@@ -1,8 +1,8 @@
-// Where the terms of a sum lie that goes through an image.
+// Where the rows or terms lie that go through an image.
 
 /**
- * Writes down how many bytes behind the first each of the terms [p, p + count) of a walk lies; the words `inner mid step midStep outerStep` stand
- * at `words`. Four terms are written at a time: up to three beyond the last.
+ * Writes down how many bytes behind the first each of the places [p, p + count) of a walk lies; the words `inner mid step midStep outerStep` stand
+ * at `words`. Four are written at a time: up to three beyond the last.
  */
 export function writeTerms(words: usize, to: usize, p: i32, count: i32): void {
   const inner = load<i32>(words), mid = load<i32>(words, 4), step = load<i32>(words, 8), midStep = load<i32>(words, 12), outerStep = load<i32>(words, 16)

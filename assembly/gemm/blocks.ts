@@ -2,10 +2,12 @@
 import { ELEMENTS, KB } from '../codes'
 import { Then } from './micro'
 
-// Scratch of a tile of up to 32 rows: blocks that grow there, 16 columns; then the edge of C, 8 columns; then the edge of the bias.
+// Scratch of a tile of up to 64 rows: blocks that grow there, 16 columns; then the edge of C, 8 columns; then the edge of the bias.
 export const SCRATCH_COLUMNS: i32 = 16
-export const EDGE: usize = 2048
-export const EDGE_BIAS: usize = 3072
+export const EDGE: usize = 4096
+export const EDGE_BIAS: usize = 6144
+/** Where scratch is free again. */
+export const BEHIND: usize = 6208
 
 /** What becomes of a chunk's sums: terms [p, next) of k. `first`: the block is the first, and grows in C itself. */
 export function fate(p: i32, next: i32, k: i32, first: bool): i32 {

@@ -11,10 +11,14 @@ export const KB = 4096
 export const GEMM_ROWS = 32
 export const GEMM_COLUMNS = 64
 export const PANEL = 8
-/** Rows and columns of one tile of a convolution; of its gradient by the kernel, whose outputs are few, where its sums have but one block. */
+/** Rows of one tile of a convolution that has at least CONV_MANY rows, and of others; columns of one tile. */
+export const CONV_MANY = 4096
+export const CONV_TALL = 64
 export const CONV_ROWS = 32
 export const CONV_COLUMNS = 64
-export const CONV_KERNEL_TILE = 16
+/** Rows and columns of one tile of its gradient by the kernel, whose outputs are few: where sums have several blocks, and where they have one. */
+export const CONV_KERNEL_TILE = 32
+export const CONV_KERNEL_SMALL = 16
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS = 32
 /** Channels of one tile of its gradient by the kernel, and the most taps of the kernel that it takes. */
@@ -31,7 +35,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 8192
+export const SCRATCH_BYTES = 12288
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -63,7 +67,7 @@ export const kernelTable = {
    * f32_pad has dilated by the strides, and the flipped kernel: terms (row, column, filter). By the kernel: rows (kernel row, kernel column,
    * channel), terms (image, row, column). The zeros around an image, and those of a dilation, are terms like others: they are multiplied
    * and added, so that a weight of ∞ makes NaN of them.
-   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
+   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 64, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
    */
   f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha cBlock'),
   /**

@@ -161,6 +161,7 @@ describe('convolution and its gradients', () => {
     { name: 'channels, each for itself, with more taps than a chunk', cases: [{ images: 1, image: [24, 25, 2], kernel: [23, 23, 2], groups: 2 }] },
     { name: 'odd channels and filters', cases: [1, 2, 3, 4, 5, 7, 8, 9, 13].flatMap((channels) => [1, 3, 7, 8, 9, 15, 17].map((filters) => ({ images: 2, image: [4, 5, channels] as const, kernel: [2, 3, filters] as const, pads: [0, 1, 1, 1] as const }))) },
     { name: 'more filters than a tile has columns', cases: [{ images: 2, image: [4, 5, 3], kernel: [2, 2, 67] }, { images: 1, image: [6, 7, 2], kernel: [2, 2, 130], groups: 2 }] },
+    { name: 'pixels enough for tall tiles', cases: [{ images: 6, image: [28, 28, 1], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [47, 46, 2], kernel: [2, 1, 4], groups: 2, strides: [1, 1] }] },
     { name: 'no image', cases: [{ images: 0, image: [5, 4, 3], kernel: [3, 3, 7], pads: [1, 1, 1, 1] }] },
     { name: 'sums longer than a chunk', cases: [{ images: 1, image: [4, 4, 60], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [3, 3, 140], kernel: [2, 2, 139], groups: 1, dilation: [2, 2] }, { images: 5, image: [13, 12, 2], kernel: [2, 2, 3] }, { images: 1, image: [2, 3, KC + 5], kernel: [1, 2, 3] }] },
     { name: 'sums longer than a block', cases: [{ images: 1, image: [4, 3, 463], kernel: [3, 3, 11], pads: [1, 1, 0, 1] }, { images: 3, image: [41, 40, 2], kernel: [3, 3, 9] }, { images: 1, image: [3, 3, 2], kernel: [3, 3, 470], pads: [1, 1, 1, 1] }] },
@@ -276,17 +277,22 @@ describe('f32_add_blocks', () => {
 })
 
 describe('f32_conv', () => {
-  test('writes its outputs and nothing else, whatever the order of its tiles', () => {
+  test('writes its outputs and nothing else, whatever the order and the size of its tiles', () => {
     for (const { n, groups, k } of [{ n: 9, groups: 1, k: 6 }, { n: 3, groups: 3, k: 8 }, { n: 70, groups: 2, k: 5 }, { n: 20, groups: 1, k: KB + 3 }]) {
       const box = new KernelBox()
-      // 37 pixels of k·groups channels, a kernel of one pixel
-      const [m, columns] = [37, n * groups]
+      // 69 pixels of k·groups channels, a kernel of one pixel
+      const [m, columns] = [69, n * groups]
       const a = box.put(randomFloats(m * k * groups, 1)), b = box.put(randomFloats(groups * Math.ceil(n / PANEL) * PANEL * k, 2)), c = box.alloc(m * columns * 4), bias = box.put(randomFloats(columns, 3))
-      runEveryWay(box, 'f32_conv', {
-        a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, rowInner: 37, rowMid: 1, rowStep: k * groups * 4, rowMidStep: 0, rowOuterStep: 0,
+      const words = {
+        a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, rowInner: m, rowMid: 1, rowStep: k * groups * 4, rowMidStep: 0, rowOuterStep: 0,
         inner: k, mid: 1, step: 4, midStep: 0, outerStep: 0, bStep: 32, bPanel: k * 32, bWidth: 0, cRow: columns * 4, groups, aGroup: k * 4, bGroup: Math.ceil(n / PANEL) * k * 32, cGroup: n * 4,
-        tileRows: 8, tileColumns: 16, activation: -1, alpha: 0, cBlock: 0,
-      }, Math.ceil(m / 8) * groups * Math.ceil(n / 16), [c])
+        activation: -1, alpha: 0, cBlock: 0,
+      }
+      const results = [[8, 16], [32, 64], [64, 32], [64, 64]].map(([tileRows = 0, tileColumns = 0]) => {
+        runEveryWay(box, 'f32_conv', { ...words, tileRows, tileColumns }, Math.ceil(m / tileRows) * groups * Math.ceil(n / tileColumns), [c])
+        return box.f32(c)
+      })
+      for (const result of results) expectBits(result, results[0] ?? [])
     }
   })
 })

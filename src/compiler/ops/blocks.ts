@@ -17,7 +17,7 @@ interface Blocks {
  * Most outputs of a product whose blocks get tiles of their own: 512 KB of sums for each block. More outputs are tiles enough for all lanes. Fewer
  * gain from blocks on a single lane too: all tiles of a block use the same stretch of both operands, while it is in the cache.
  */
-export const FEW = 2 ** 17
+export const FEW = 131072
 
 /**
  * Gives each block of the sums of k terms its tiles, where the outputs are few and the blocks more than one at capacity. The bits are the same.

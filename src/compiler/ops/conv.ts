@@ -4,7 +4,7 @@
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
+import { CONV_COLUMNS, CONV_KERNEL_SMALL, CONV_KERNEL_TILE, CONV_MANY, CONV_ROWS, CONV_TALL, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
 import type { Op } from '../op.js'
@@ -158,14 +158,15 @@ function correlate(ctx: LowerContext, x: Frame, y: View, { out, kernel, strides,
     }, { tiles: tilesOf(m, DEPTHWISE_PIXELS), writes: ['y'] })
     return
   }
+  const tileRows = sizeAt(m, ctx.capacity) >= CONV_MANY ? CONV_TALL : CONV_ROWS
   const panels = Math.ceil(n / PANEL)
   const packed = ctx.temp([groups, panels * PANEL, k], 'f32')
   ctx.call('f32_pack_conv', { ...packing, out: packed, taps: kernel[0] * kernel[1], inner, n, groups }, { tiles: groups * panels, writes: ['out'] })
   ctx.call('f32_conv', {
     a: x.view, b: packed, c: y, bias: bias ?? 0, m, n, k, ...rowWords(pixels(x, out, strides)), ...taps(x, kernel, dilation, groups),
     bStep: PANEL * 4, bPanel: k * PANEL * 4, bWidth: 0, cRow: filters * 4, groups, aGroup: inner * 4, bGroup: panels * k * PANEL * 4, cGroup: n * 4,
-    tileRows: CONV_ROWS, tileColumns: CONV_COLUMNS, ...end, cBlock: 0,
-  }, { tiles: tilesOf(m, CONV_ROWS, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
+    tileRows, tileColumns: CONV_COLUMNS, ...end, cBlock: 0,
+  }, { tiles: tilesOf(m, tileRows, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
 }
 
 /** Pixels that a kernel reaches over, down and across, from the first output to the last. */
@@ -235,7 +236,7 @@ export const conv2dKernelOp: Op = {
     }
     const bWidth = Math.max(filters, PANEL)
     // Blocks make tiles enough; otherwise small tiles do.
-    const tile = sizeAt(k, ctx.capacity) > KB ? CONV_ROWS : CONV_KERNEL_TILE
+    const tile = sizeAt(k, ctx.capacity) > KB ? CONV_KERNEL_TILE : CONV_KERNEL_SMALL
     const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(m / tile) * groups * Math.ceil(n / tile))
     ctx.call('f32_conv', {
       a: x.view, b: dy, c, bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
