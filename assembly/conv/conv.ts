@@ -15,8 +15,8 @@ const OFFSETS: usize = BEHIND
 const TABLE: usize = OFFSETS + 320
 const WALK: usize = TABLE + KC * 4 + 64
 const TABLE_CHUNK: usize = WALK + 24
-/** Terms of a run from which on it is walked in place (measured). */
-const LONG_RUN: i32 = 16
+/** Terms of a run from which on it is walked in place: measured, a table of the terms is 2 to 5 % slower for runs of 9 to 24, faster for 3. */
+const LONG_RUN: i32 = 8
 
 export function f32_conv(d: usize, scratch: usize, begin: i32, end: i32): void {
   const m = load<i32>(d, 16), n = load<i32>(d, 20), k = load<i32>(d, 24)
