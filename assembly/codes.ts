@@ -22,6 +22,11 @@ export const GEMM_COLUMNS: i32 = 64
 export const PANEL: i32 = 8
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS: i32 = 32
+/** Channels of one tile of its gradient by the kernel, and the most taps of the kernel that it takes. */
+export const DEPTHWISE_CHANNELS: i32 = 8
+export const DEPTHWISE_TAPS: i32 = 64
+/** Rows of the image of one tile of max pooling's gradient. */
+export const POOL_ROWS: i32 = 8
 /** Elements of one tile of an elementwise kernel. */
 export const ELEMENTS: i32 = 4096
 /** Rows of one tile of a kernel that works row by row. */

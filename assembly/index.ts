@@ -1,8 +1,9 @@
 // The exports of the kernel binary, grouped. Each kernel is described in src/compiler/kernels.ts.
 export { f32_gemm } from './gemm/gemm'
+export { f32_add_blocks } from './gemm/blocks'
 export { f32_pack_b } from './gemm/pack'
 export { f32_conv } from './conv/conv'
-export { f32_depthwise } from './conv/depthwise'
+export { f32_depthwise, f32_depthwise_kernel } from './conv/depthwise'
 export { f32_pack_conv, f32_pad } from './conv/pack'
 export { f32_unary } from './elementwise/unary'
 export { f32_binary } from './elementwise/binary'

@@ -47,7 +47,7 @@ function subjects(box: KernelBox, { kind, m, n, k }: Case): Subject[] {
   const [aRow, aStep] = kind === 'weights' ? [4, 4 * m] : [4 * k, 4]
   const gemm = box.kernel('f32_gemm', {
     a: a.address, b: b.address, c: c.address, bias: kind === 'forward' ? bias.address : 0, m, n, k, aRow, aStep,
-    bStep: 4 * PANEL, bPanel: 4 * PANEL * k, cRow: 4 * n, activation: kind === 'forward' ? unaryCode.relu : NO_ACTIVATION, alpha: 0, add: 0,
+    bStep: 4 * PANEL, bPanel: 4 * PANEL * k, cRow: 4 * n, activation: kind === 'forward' ? unaryCode.relu : NO_ACTIVATION, alpha: 0, add: 0, cBlock: 0,
   })
   const name = `${kind} ${m}×${n}×${k}`
   return [

@@ -3,9 +3,10 @@ import { benchConv, printConv } from './conv.js'
 import { benchGemm, printGemm } from './gemm.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
+import { workloads } from './workloads.js'
 
 const roofline = await Roofline.load()
 const only = process.argv[2]
 if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
 if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
-if (only === undefined || only === 'step') console.log(printStep(await benchStep(roofline), profileStep()))
+if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)

@@ -1,6 +1,6 @@
-// A whole training step of the worked example (gather, forward, backward, Adam) as a share of the samples/s that the mul + add peak of the
-// same moment allows, and where the time of a step goes.
-import { accuracy, adam, createStore, dense, sequential, sparseCategoricalCrossentropy, Value, type Compiled, type Loss } from '../src/index.js'
+// A whole training step (gather, forward, backward, Adam) as a share of the samples/s that the mul + add peak of the same moment allows, and
+// where the time of a step goes.
+import { accuracy, adam, createStore, sequential, sparseCategoricalCrossentropy, Value, type Compiled, type Loss } from '../src/index.js'
 import { params } from '../src/model/model.js'
 import { Executor } from '../src/runtime/executor.js'
 import { layoutOf } from '../src/train/apply.js'
@@ -8,12 +8,9 @@ import { trainedParams } from '../src/train/recipe.js'
 import { gradProgram, Trainer, WEIGHT } from '../src/train/trainer.js'
 import { TrainableModel } from '../src/train/model.js'
 import { machine, median, secondsPerRound, type Roofline } from './roofline.js'
+import type { Workload } from './workloads.js'
 
 const BATCH = 128
-/** Steps of one timed round. */
-const STEPS = 60
-/** f32 operations of a sample and step: forward, both backward products, without the gradient of the images. */
-export const FLOP_PER_SAMPLE = 229_400
 
 /** Images of noise, a fifth of the labels at random, so that gradients do not die into denormals. */
 export function samples(n: number): { readonly x: Uint8Array; readonly y: Int32Array } {
@@ -22,16 +19,17 @@ export function samples(n: number): { readonly x: Uint8Array; readonly y: Int32A
   return { x, y }
 }
 
-const worked = (): Compiled<Value, Value, Loss<Int32Array | Uint8Array | readonly number[]>, readonly [ReturnType<typeof accuracy>]> =>
-  sequential([dense(64, { activation: 'relu' }), dense(64, { activation: 'relu' }), dense(10, { activation: 'softmax' })], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 } })
+const compiled = ({ layers }: Workload): Compiled<Value, Value, Loss<Int32Array | Uint8Array | readonly number[]>, readonly [ReturnType<typeof accuracy>]> =>
+  sequential(layers(), { input: { shape: [784], dtype: 'u8', scale: 1 / 255 } })
     .compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
 
 export interface StepResult { readonly samplesPerSecond: number; readonly share: number; readonly peak: number; readonly spread: readonly [number, number] }
 
 /** Medians over rounds in which the peak is measured before and after the training. */
-export async function benchStep(roofline: Roofline, rounds = 9): Promise<StepResult> {
-  const model = worked()
-  const { x, y } = samples(BATCH * STEPS)
+export async function benchStep(roofline: Roofline, workload: Workload, rounds = 9): Promise<StepResult> {
+  const model = compiled(workload)
+  const count = BATCH * workload.steps
+  const { x, y } = samples(count)
   await model.fit(x, y, { epochs: 3, batchSize: BATCH })
   const shares: number[] = []
   const rates: number[] = []
@@ -40,20 +38,20 @@ export async function benchStep(roofline: Roofline, rounds = 9): Promise<StepRes
     const before = roofline.peak(0.004).rate
     const from = performance.now()
     await model.fit(x, y, { epochs: 1, batchSize: BATCH })
-    const rate = (BATCH * STEPS) / ((performance.now() - from) / 1000)
+    const rate = count / ((performance.now() - from) / 1000)
     const peak = (before + roofline.peak(0.004).rate) / 2
     rates.push(rate)
     peaks.push(peak)
-    shares.push((rate * FLOP_PER_SAMPLE) / (peak * 1e9))
+    shares.push((rate * workload.flop) / (peak * 1e9))
   }
   return { samplesPerSecond: median(rates), share: median(shares), peak: median(peaks), spread: [Math.min(...shares), Math.max(...shares)] }
 }
 
 export interface CallShare { readonly name: string; readonly microseconds: number }
 
-/** Microseconds of each kernel call of a step, each call on its own, the warm values of the step before it in memory. */
-export function profileStep(): readonly CallShare[] {
-  const model: unknown = worked()
+/** Microseconds of each kernel call of a step, each call on its own, the warm values of the step before it in memory: the least of several rounds. */
+export function profileStep(workload: Workload): readonly CallShare[] {
+  const model: unknown = compiled(workload)
   if (!(model instanceof TrainableModel)) throw new Error('not a model of ours')
   const state = model.trainingState()
   if (state === null) throw new Error('not compiled')
@@ -85,7 +83,7 @@ export function profileStep(): readonly CallShare[] {
       for (let j = 0; j < i; j++) executor.runTiles(j, 0, executor.tiles(j))
       times.push(secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) executor.runTiles(i, 0, executor.tiles(i)) }, 0.002))
     }
-    return { name: `${call.kernel}${call.path === '' ? '' : ` @${call.path}`}`, microseconds: median(times) * 1e6 }
+    return { name: `${call.kernel}${call.path === '' ? '' : ` @${call.path}`}`, microseconds: Math.min(...times) * 1e6 }
   })
   const trainer = new Trainer(recipe, store, 0)
   trainer.gradient({ addresses, dtypes }, { rows: inOrder, samples: inOrder }, BATCH)
@@ -93,11 +91,11 @@ export function profileStep(): readonly CallShare[] {
   return [...calls, { name: 'apply (regularize, gate, f32_adam)', microseconds: apply * 1e6 }]
 }
 
-export function printStep(result: StepResult, profile: readonly CallShare[]): string {
+export function printStep({ name, flop }: Workload, result: StepResult, profile: readonly CallShare[]): string {
   const total = profile.reduce((sum, { microseconds }) => sum + microseconds, 0)
   const percent = (x: number): string => `${(x * 100).toFixed(1)} %`
   const lines = [
-    `Worked example 784-64-64-10, Adam, batch ${BATCH} · ${machine()}`,
+    `${name}, Adam, batch ${BATCH}: ${(flop / 1e6).toFixed(2)} MFLOP a sample and step · ${machine()}`,
     `${Math.round(result.samplesPerSecond).toLocaleString('en-US')} samples/s = ${percent(result.share)} of what ${result.peak.toFixed(1)} GFLOP/s allow (${percent(result.spread[0])} to ${percent(result.spread[1])} over the rounds)`,
     '', 'where a step goes, each call on its own:',
     ...profile.map(({ name, microseconds }) => `  ${microseconds.toFixed(1).padStart(8)} µs ${percent(microseconds / total).padStart(7)}  ${name}`),

@@ -9,7 +9,7 @@
 //            └──────────┴──────────┘
 //
 // Order (law 3): an output has one accumulator, which starts from +0 and takes its terms in ascending k, each multiplied, rounded, added,
-// rounded. The three forms differ in how they walk through memory, never in that.
+// rounded. The forms differ in how they walk through memory, never in that.
 //
 // A turn of the loops over k has four steps, for fewer additions to pointers. In a straight run of code V8 gathers the loads at the beginning,
 // and four steps of them would not fit in the registers (measured: a third slower). The way out after each step, for a count that ends
@@ -23,10 +23,14 @@ import { relu } from '../math/f32x4'
 export namespace Form {
   /** a row of A is contiguous; B is packed */
   export const rows = 0
-  /** four rows of A lie side by side, in a transposed matrix; B is packed */
+  /** four rows of A lie side by side, in a transposed matrix */
   export const columns = 1
   /** any strides */
   export const any = 2
+  /** a row of A is contiguous in runs; B is packed: a convolution */
+  export const runs = 3
+  /** a table says where a row's terms lie: a convolution */
+  export const table = 4
 }
 
 /** What becomes of the sums of a chunk, in this order. */
@@ -43,155 +47,216 @@ export namespace Then {
 function mac(c: v128, x: v128, b: v128): v128 { return f32x4.add(c, f32x4.mul(x, b)) }
 
 /**
- * One chunk, of `terms` terms, of the sums of `rows` rows and a panel of 8 columns. In a group of less than four rows the last one stands in
- * for the missing: a group is read before it is written, so that row is written more than once, with the same bits.
+ * One chunk, of `terms` terms, of the sums of `rows` rows and `panels` panels of 8 columns. In a group of less than four rows the last one
+ * stands in for the missing: a group is read before it is written, so that row is written more than once, with the same bits.
+ *
+ * `rowOffsets`: 0, and rows lie aRow bytes apart; or where there are the bytes from `a` to each row.
+ * `walk`: of a table, its address, bytes from `a` to each term. Of runs, that of { terms of a run, runs of an image row's group, bytes from one
+ * run to the next, bytes from the last run of a group to the next group's first, number of the chunk's first run in its group, terms of
+ * that run before the chunk }; `a` is where that run begins.
  */
 @inline
-function sweep(
-  form: i32, a: usize, aRow: i32, aStep: i32, panel: usize, bStep: i32, terms: i32, rows: i32,
+export function sweep(
+  form: i32, a: usize, aRow: i32, rowOffsets: usize, aStep: i32, walk: usize, b: usize, bStep: i32, bPanel: i32, terms: i32, rows: i32, panels: i32,
   then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
 ): void {
-  for (; rows > 0; rows -= 4) {
-    const r1 = rows > 1 ? 1 : 0, r2 = rows > 2 ? 2 : r1, r3 = rows > 3 ? 3 : r2
-    const zero = f32x4.splat(0)
-    let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
-    let b0: v128, b1: v128, x: v128
-    let b = panel, count = terms
-    if (count == 0) {
-      // the sum of nothing is +0
-    } else if (form == Form.rows) {
-      let a0 = a - 16, a1 = a0 + r1 * aRow, a2 = a0 + r2 * aRow, a3 = a0 + r3 * aRow
-      b -= 128
-      do {
-        a0 += 16; a1 += 16; a2 += 16; a3 += 16; b += 128
-        b0 = v128.load(b, 0); b1 = v128.load(b, 16)
-        x = v128.load32_splat(a0, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(a1, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(a2, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(a3, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 1) break
-        b0 = v128.load(b, 32); b1 = v128.load(b, 48)
-        x = v128.load32_splat(a0, 4); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(a1, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(a2, 4); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(a3, 4); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 2) break
-        b0 = v128.load(b, 64); b1 = v128.load(b, 80)
-        x = v128.load32_splat(a0, 8); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(a1, 8); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(a2, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(a3, 8); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 3) break
-        b0 = v128.load(b, 96); b1 = v128.load(b, 112)
-        x = v128.load32_splat(a0, 12); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(a1, 12); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(a2, 12); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(a3, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        count -= 4
-      } while (count)
-    } else if (form == Form.columns) {
-      let p = a - aStep
-      b -= 128
-      do {
-        b += 128
-        p += aStep
-        b0 = v128.load(b, 0); b1 = v128.load(b, 16)
-        x = v128.load32_splat(p, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(p, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(p, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(p, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 1) break
-        p += aStep
-        b0 = v128.load(b, 32); b1 = v128.load(b, 48)
-        x = v128.load32_splat(p, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(p, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(p, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(p, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 2) break
-        p += aStep
-        b0 = v128.load(b, 64); b1 = v128.load(b, 80)
-        x = v128.load32_splat(p, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(p, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(p, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(p, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        if (count == 3) break
-        p += aStep
-        b0 = v128.load(b, 96); b1 = v128.load(b, 112)
-        x = v128.load32_splat(p, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(p, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(p, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(p, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        count -= 4
-      } while (count)
-    } else {
-      let a0 = a, a1 = a + r1 * aRow, a2 = a + r2 * aRow, a3 = a + r3 * aRow
-      do {
-        b0 = v128.load(b, 0); b1 = v128.load(b, 16)
-        x = v128.load32_splat(a0, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
-        x = v128.load32_splat(a1, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
-        x = v128.load32_splat(a2, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
-        x = v128.load32_splat(a3, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-        a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep; b += bStep
-      } while (--count)
-    }
-
-    let t = s, t1 = s + r1 * sRow, t2 = s + r2 * sRow, t3 = s + r3 * sRow
-    if (then & Then.addToBlock) {
-      c00 = f32x4.add(v128.load(t, 0), c00); c01 = f32x4.add(v128.load(t, 16), c01)
-      c10 = f32x4.add(v128.load(t1, 0), c10); c11 = f32x4.add(v128.load(t1, 16), c11)
-      c20 = f32x4.add(v128.load(t2, 0), c20); c21 = f32x4.add(v128.load(t2, 16), c21)
-      c30 = f32x4.add(v128.load(t3, 0), c30); c31 = f32x4.add(v128.load(t3, 16), c31)
-    }
-    if (then & Then.addToTotal) {
-      t = c; t1 = c + r1 * cRow; t2 = c + r2 * cRow; t3 = c + r3 * cRow
-      c00 = f32x4.add(v128.load(t, 0), c00); c01 = f32x4.add(v128.load(t, 16), c01)
-      c10 = f32x4.add(v128.load(t1, 0), c10); c11 = f32x4.add(v128.load(t1, 16), c11)
-      c20 = f32x4.add(v128.load(t2, 0), c20); c21 = f32x4.add(v128.load(t2, 16), c21)
-      c30 = f32x4.add(v128.load(t3, 0), c30); c31 = f32x4.add(v128.load(t3, 16), c31)
-    }
-    if (then & Then.finish) {
-      if (bias) {
-        b0 = v128.load(bias, 0); b1 = v128.load(bias, 16)
-        c00 = f32x4.add(c00, b0); c10 = f32x4.add(c10, b0); c20 = f32x4.add(c20, b0); c30 = f32x4.add(c30, b0)
-        c01 = f32x4.add(c01, b1); c11 = f32x4.add(c11, b1); c21 = f32x4.add(c21, b1); c31 = f32x4.add(c31, b1)
+  for (; panels > 0; panels--) {
+    let first = a, offset = rowOffsets, t = s, total = c
+    for (let left = rows; left > 0; left -= 4) {
+      const r1 = left > 1 ? 1 : 0, r2 = left > 2 ? 2 : r1, r3 = left > 3 ? 3 : r2
+      let a0: usize, a1: usize, a2: usize, a3: usize
+      if (form == Form.runs || form == Form.table) {
+        a0 = a + load<u32>(offset); a1 = a + load<u32>(offset + (r1 << 2)); a2 = a + load<u32>(offset + (r2 << 2)); a3 = a + load<u32>(offset + (r3 << 2))
+      } else {
+        a0 = first; a1 = first + r1 * aRow; a2 = first + r2 * aRow; a3 = first + r3 * aRow
       }
-      if (activation == Unary.relu) {
-        c00 = relu(c00); c01 = relu(c01); c10 = relu(c10); c11 = relu(c11)
-        c20 = relu(c20); c21 = relu(c21); c30 = relu(c30); c31 = relu(c31)
-      } else if (activation >= 0) {
-        c00 = activate(c00, activation, alpha); c01 = activate(c01, activation, alpha)
-        c10 = activate(c10, activation, alpha); c11 = activate(c11, activation, alpha)
-        c20 = activate(c20, activation, alpha); c21 = activate(c21, activation, alpha)
-        c30 = activate(c30, activation, alpha); c31 = activate(c31, activation, alpha)
+      const zero = f32x4.splat(0)
+      let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
+      let b0: v128, b1: v128, x: v128
+      let p = b, count = terms
+      if (count == 0) {
+        // the sum of nothing is +0
+      } else if (form == Form.rows || form == Form.runs) {
+        let todo = 0, run = 0, at = 0, jump = 0
+        if (form == Form.runs) {
+          const within = load<i32>(walk, 20)
+          at = load<i32>(walk, 16)
+          run = min(load<i32>(walk, 0) - within, count)
+          todo = count
+          count = run
+          a0 += within << 2; a1 += within << 2; a2 += within << 2; a3 += within << 2
+          jump = -within << 2
+        }
+        a0 -= 16; a1 -= 16; a2 -= 16; a3 -= 16; p -= 128
+        do {
+          do {
+            a0 += 16; a1 += 16; a2 += 16; a3 += 16; p += 128
+            b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+            x = v128.load32_splat(a0, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+            x = v128.load32_splat(a1, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+            x = v128.load32_splat(a2, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+            x = v128.load32_splat(a3, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+            if (count == 1) break
+            b0 = v128.load(p, 32); b1 = v128.load(p, 48)
+            x = v128.load32_splat(a0, 4); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+            x = v128.load32_splat(a1, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+            x = v128.load32_splat(a2, 4); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+            x = v128.load32_splat(a3, 4); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+            if (count == 2) break
+            b0 = v128.load(p, 64); b1 = v128.load(p, 80)
+            x = v128.load32_splat(a0, 8); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+            x = v128.load32_splat(a1, 8); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+            x = v128.load32_splat(a2, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+            x = v128.load32_splat(a3, 8); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+            if (count == 3) break
+            b0 = v128.load(p, 96); b1 = v128.load(p, 112)
+            x = v128.load32_splat(a0, 12); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+            x = v128.load32_splat(a1, 12); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+            x = v128.load32_splat(a2, 12); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+            x = v128.load32_splat(a3, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+            count -= 4
+          } while (count)
+          if (form == Form.rows) break
+          todo -= run
+          if (todo == 0) break
+          // Pointers stand on the last turn's four terms, whether the run has so many or not.
+          const turns = (run - 1) >> 2
+          p += (run << 5) - (turns << 7) - 128
+          jump -= (turns << 4) + 16
+          if (++at == load<i32>(walk, 4)) {
+            at = 0
+            jump += load<i32>(walk, 12)
+          } else jump += load<i32>(walk, 8)
+          a0 += jump; a1 += jump; a2 += jump; a3 += jump
+          jump = 0
+          run = min(load<i32>(walk, 0), todo)
+          count = run
+        } while (true)
+      } else if (form == Form.columns || (form == Form.table && a1 == a0 + 4 && a2 == a0 + 8 && a3 == a0 + 12)) {
+        // Rows of a convolution are channels of one tap, most often: four of them need one pointer.
+        let q = a0 - aStep, from = walk - 16
+        p -= bStep
+        do {
+          if (form == Form.table) { from += 16; q = a0 + load<u32>(from, 0) } else q += aStep
+          p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 1) break
+          if (form == Form.table) q = a0 + load<u32>(from, 4); else q += aStep
+          p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 2) break
+          if (form == Form.table) q = a0 + load<u32>(from, 8); else q += aStep
+          p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 3) break
+          if (form == Form.table) q = a0 + load<u32>(from, 12); else q += aStep
+          p += bStep
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(q, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(q, 4); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(q, 8); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          count -= 4
+        } while (count)
+      } else {
+        let from = walk
+        do {
+          const term = form == Form.table ? <usize>load<u32>(from) : 0
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (form == Form.table) from += 4
+          else { a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep }
+          p += bStep
+        } while (--count)
       }
+      settle(c00, c01, c10, c11, c20, c21, c30, c31, r1, r2, r3, then, t, sRow, total, cRow, bias, activation, alpha)
+      first += 4 * aRow
+      offset += 16
+      t += 4 * sRow
+      total += 4 * cRow
     }
-    v128.store(t, c00, 0); v128.store(t, c01, 16)
-    v128.store(t1, c10, 0); v128.store(t1, c11, 16)
-    v128.store(t2, c20, 0); v128.store(t2, c21, 16)
-    v128.store(t3, c30, 0); v128.store(t3, c31, 16)
-
-    a += 4 * aRow
-    s += 4 * sRow
-    c += 4 * cRow
+    b += bPanel
+    s += 32
+    c += 32
+    if (bias) bias += 32
   }
 }
 
-export function sweepRows(
-  a: usize, aRow: i32, b: usize, terms: i32, rows: i32, then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
+/** What becomes of the sums of a group of rows. */
+@inline
+function settle(
+  c00: v128, c01: v128, c10: v128, c11: v128, c20: v128, c21: v128, c30: v128, c31: v128, r1: i32, r2: i32, r3: i32,
+  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
 ): void {
-  sweep(Form.rows, a, aRow, 4, b, 32, terms, rows, then, s, sRow, c, cRow, bias, activation, alpha)
+  let t = s, t1 = s + r1 * sRow, t2 = s + r2 * sRow, t3 = s + r3 * sRow
+  if (then & Then.addToBlock) {
+    c00 = f32x4.add(v128.load(t, 0), c00); c01 = f32x4.add(v128.load(t, 16), c01)
+    c10 = f32x4.add(v128.load(t1, 0), c10); c11 = f32x4.add(v128.load(t1, 16), c11)
+    c20 = f32x4.add(v128.load(t2, 0), c20); c21 = f32x4.add(v128.load(t2, 16), c21)
+    c30 = f32x4.add(v128.load(t3, 0), c30); c31 = f32x4.add(v128.load(t3, 16), c31)
+  }
+  if (then & Then.addToTotal) {
+    t = c; t1 = c + r1 * cRow; t2 = c + r2 * cRow; t3 = c + r3 * cRow
+    c00 = f32x4.add(v128.load(t, 0), c00); c01 = f32x4.add(v128.load(t, 16), c01)
+    c10 = f32x4.add(v128.load(t1, 0), c10); c11 = f32x4.add(v128.load(t1, 16), c11)
+    c20 = f32x4.add(v128.load(t2, 0), c20); c21 = f32x4.add(v128.load(t2, 16), c21)
+    c30 = f32x4.add(v128.load(t3, 0), c30); c31 = f32x4.add(v128.load(t3, 16), c31)
+  }
+  if (then & Then.finish) {
+    if (bias) {
+      const b0 = v128.load(bias, 0), b1 = v128.load(bias, 16)
+      c00 = f32x4.add(c00, b0); c10 = f32x4.add(c10, b0); c20 = f32x4.add(c20, b0); c30 = f32x4.add(c30, b0)
+      c01 = f32x4.add(c01, b1); c11 = f32x4.add(c11, b1); c21 = f32x4.add(c21, b1); c31 = f32x4.add(c31, b1)
+    }
+    if (activation == Unary.relu) {
+      c00 = relu(c00); c01 = relu(c01); c10 = relu(c10); c11 = relu(c11)
+      c20 = relu(c20); c21 = relu(c21); c30 = relu(c30); c31 = relu(c31)
+    } else if (activation >= 0) {
+      c00 = activate(c00, activation, alpha); c01 = activate(c01, activation, alpha)
+      c10 = activate(c10, activation, alpha); c11 = activate(c11, activation, alpha)
+      c20 = activate(c20, activation, alpha); c21 = activate(c21, activation, alpha)
+      c30 = activate(c30, activation, alpha); c31 = activate(c31, activation, alpha)
+    }
+  }
+  v128.store(t, c00, 0); v128.store(t, c01, 16)
+  v128.store(t1, c10, 0); v128.store(t1, c11, 16)
+  v128.store(t2, c20, 0); v128.store(t2, c21, 16)
+  v128.store(t3, c30, 0); v128.store(t3, c31, 16)
+}
+
+export function sweepRows(
+  a: usize, aRow: i32, b: usize, bPanel: i32, terms: i32, rows: i32, panels: i32,
+  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
+): void {
+  sweep(Form.rows, a, aRow, 0, 4, 0, b, 32, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
 }
 
 /** `rows` is a multiple of 4: the floats of four rows are read, whether they exist or not. */
 export function sweepColumns(
-  a: usize, aStep: i32, b: usize, terms: i32, rows: i32, then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
+  a: usize, aStep: i32, b: usize, bPanel: i32, terms: i32, rows: i32, panels: i32,
+  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
 ): void {
-  sweep(Form.columns, a, 4, aStep, b, 32, terms, rows, then, s, sRow, c, cRow, bias, activation, alpha)
+  sweep(Form.columns, a, 4, 0, aStep, 0, b, 32, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
 }
 
 export function sweepAny(
-  a: usize, aRow: i32, aStep: i32, b: usize, bStep: i32, terms: i32, rows: i32,
+  a: usize, aRow: i32, aStep: i32, b: usize, bStep: i32, bPanel: i32, terms: i32, rows: i32, panels: i32,
   then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
 ): void {
-  sweep(Form.any, a, aRow, aStep, b, bStep, terms, rows, then, s, sRow, c, cRow, bias, activation, alpha)
+  sweep(Form.any, a, aRow, 0, aStep, 0, b, bStep, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
 }

@@ -11,12 +11,21 @@ export const KB = 4096
 export const GEMM_ROWS = 32
 export const GEMM_COLUMNS = 64
 export const PANEL = 8
-/** Rows and columns of one tile of a convolution; of its gradient by the kernel, whose outputs are few and whose sums are long. */
+/** Rows of one tile of a convolution that has at least CONV_MANY rows, and of others; columns of one tile. */
+export const CONV_MANY = 4096
+export const CONV_TALL = 64
 export const CONV_ROWS = 32
 export const CONV_COLUMNS = 64
-export const CONV_KERNEL_TILE = 16
+/** Rows and columns of one tile of its gradient by the kernel, whose outputs are few: where sums have several blocks, and where they have one. */
+export const CONV_KERNEL_TILE = 32
+export const CONV_KERNEL_SMALL = 16
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS = 32
+/** Channels of one tile of its gradient by the kernel, and the most taps of the kernel that it takes. */
+export const DEPTHWISE_CHANNELS = 8
+export const DEPTHWISE_TAPS = 64
+/** Rows of the image of one tile of max pooling's gradient. */
+export const POOL_ROWS = 8
 /** Elements of one tile of an elementwise kernel. */
 export const ELEMENTS = 4096
 /** Rows of one tile of a kernel that works row by row. */
@@ -26,7 +35,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 4096
+export const SCRATCH_BYTES = 12288
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -38,8 +47,12 @@ export const kernelTable = {
    * C(i, j) at c + i·cRow + j·4. Strides in bytes. When n % 8 ≠ 0, B is packed (zero padded panels). bias: address of n floats, or 0.
    * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias).
    * add ≠ 0: C = act(C + A·B + bias), the finished sum added once to what is there; then k ≤ KB. Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
+   * cBlock ≠ 0: each block's sums for themselves, C of block i at c + i·cBlock, without bias, activation or add; so many tiles for each of ⌈k / KB⌉
+   * blocks, blocks slowest. f32_add_blocks makes of them what one tile for all blocks makes, to the bit.
    */
-  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add'),
+  f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add cBlock'),
+  /** y[i] = x[0·length + i] + x[1·length + i] + …, of `blocks` blocks, ascending from the first; +0 of none. Tile: ELEMENTS. */
+  f32_add_blocks: fields('x y length blocks'),
   /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_b: fields('b out k n bStep bColumn'),
   /**
@@ -54,15 +67,21 @@ export const kernelTable = {
    * f32_pad has dilated by the strides, and the flipped kernel: terms (row, column, filter). By the kernel: rows (kernel row, kernel column,
    * channel), terms (image, row, column). The zeros around an image, and those of a dilation, are terms like others: they are multiplied
    * and added, so that a weight of ∞ makes NaN of them.
-   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 32, tileColumns a multiple of 16, at most 64.
+   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 64, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
    */
-  f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha'),
+  f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha cBlock'),
   /**
    * What f32_conv computes where each group has one channel and one filter, with the same bits: y[i, c] = act(Σ x·w + bias[c]) over rows·columns ≤ KC
    * taps, ascending; x at x + pixel[i] + row·down + column·across + c·4 with pixel[i] = (i % inner)·step + (i / inner % mid)·midStep +
    * (i / inner / mid)·outerStep, w at w + (row·columns + column)·tapStep + c·4, in bytes. Tile: DEPTHWISE_PIXELS pixels of m.
    */
   f32_depthwise: fields('x w y bias m channels inner mid step midStep outerStep rows columns down across tapStep activation alpha'),
+  /**
+   * Its gradient by the kernel, with the bits of f32_conv: dw[row, column, c] = Σ x·dy over k pixels, one block of law 3 at a time, to dw + block·cBlock;
+   * x at x + pixel[i] + row·down + column·across + c·4 with pixel[i] as in f32_depthwise, dy at dy + (i·channels + c)·4. channels ≥ DEPTHWISE_CHANNELS,
+   * rows·columns ≤ DEPTHWISE_TAPS. Tile: DEPTHWISE_CHANNELS channels of one block, channels fastest.
+   */
+  f32_depthwise_kernel: fields('x dy dw k channels inner mid step midStep outerStep rows columns down across cBlock'),
   /** B(k, j) of group g, k = (tap, i), at w + g·groupStep + tap·tapStep + i·step + j·column → panels [g][⌈n/8⌉][k][8], zero padded. Tile: one panel. */
   f32_pack_conv: fields('w out taps inner n tapStep step column groupStep groups'),
   /**
@@ -107,12 +126,12 @@ export const kernelTable = {
   f32_max_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /**
    * dx = Σ dy of the windows, ascending from +0, of which a pixel is the first NaN, else the first largest (row-major); of a NaN, NaN.
-   * Tile: one row of one sample's image, samples·height.
+   * Tile: POOL_ROWS rows of one sample's image, samples·⌈height / POOL_ROWS⌉.
    */
   f32_max_pool_grad: fields('x dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y = the sum of each window, its rows ascending from +0, the rows' sums ascending from +0, divided by the number of its pixels. Tiles as f32_max_pool. */
   f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
-  /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tiles as f32_max_pool_grad. */
+  /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tile: one row of one sample's image, samples·height. */
   f32_average_pool_grad: fields('dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y[r] = index of the first largest element; of the first NaN if there is one. */
   i32_arg_max: fields('x y rows width'),

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { conv2dKernelOp, conv2dInputOp, conv2dOp } from '../../src/compiler/ops/conv.js'
 import { apply, apply1, type Value } from '../../src/compiler/graph/value.js'
-import { KB, KC, PANEL } from '../../src/compiler/kernels.js'
+import { ELEMENTS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
 import { add } from '../../src/compiler/ops/binary.js'
 import { relu } from '../../src/compiler/ops/unary.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
@@ -150,14 +150,18 @@ function compare(of: Conv): void {
 describe('convolution and its gradients', () => {
   test.each<{ name: string; cases: readonly Conv[] }>([
     { name: 'an image of one pixel', cases: [{ images: 1, image: [1, 1, 1], kernel: [1, 1, 1] }, { images: 3, image: [1, 1, 5], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }] },
+    { name: 'a kernel larger than the image, in a frame of zeros', cases: [{ images: 2, image: [2, 3, 2], kernel: [5, 7, 9], pads: [2, 2, 3, 3] }, { images: 1, image: [1, 1, 9], kernel: [3, 5, 9], pads: [1, 1, 2, 2], groups: 9 }, { images: 2, image: [2, 2, 3], kernel: [3, 3, 4], pads: [2, 2, 2, 2], dilation: [2, 2], strides: [3, 3] }] },
     { name: 'a kernel as large as the image', cases: [{ images: 1, image: [5, 4, 3], kernel: [5, 4, 7] }, { images: 2, image: [3, 3, 1], kernel: [3, 3, 8] }] },
     { name: 'strides', cases: [{ images: 2, image: [10, 11, 3], kernel: [3, 3, 5], strides: [3, 3] }, { images: 1, image: [8, 9, 2], kernel: [2, 3, 17], strides: [1, 3], pads: [0, 1, 1, 1] }, { images: 2, image: [7, 7, 3], kernel: [1, 1, 8], strides: [2, 2] }] },
     { name: 'dilations', cases: [{ images: 2, image: [9, 8, 3], kernel: [3, 3, 6], dilation: [2, 2] }, { images: 1, image: [9, 8, 2], kernel: [3, 2, 9], dilation: [2, 3], strides: [2, 1], pads: [1, 2, 0, 3] }] },
     { name: 'groups', cases: [{ images: 2, image: [6, 5, 6], kernel: [3, 3, 9], groups: 3, pads: [1, 1, 1, 1] }, { images: 2, image: [5, 6, 7], kernel: [3, 3, 7], groups: 7 }, { images: 2, image: [5, 6, 9], kernel: [2, 3, 27], groups: 9, strides: [2, 2] }, { images: 1, image: [5, 4, 18], kernel: [2, 2, 20], groups: 2, dilation: [1, 2] }] },
     { name: 'channels, each for itself', cases: [2, 3, 7, 8, 9, 16, 21].map((channels) => ({ images: 3, image: [7, 6, channels] as const, kernel: [3, 2, channels] as const, groups: channels, pads: [1, 0, 1, 0] as const, strides: [2, 1] as const, dilation: [1, 2] as const })) },
+    { name: 'channels, each for itself, in sums longer than a chunk and than a block', cases: [8, 11, 17].flatMap((channels) => [{ images: 2, image: [17, 19, channels] as const, kernel: [3, 4, channels] as const, groups: channels, pads: [1, 1, 1, 2] as const }, { images: 3, image: [41, 40, channels] as const, kernel: [1, 5, channels] as const, groups: channels }]) },
+    { name: 'channels, each for itself, with more taps than their kernels take', cases: [{ images: 1, image: [9, 8, 9], kernel: [8, 8, 9], groups: 9 }, { images: 1, image: [6, 14, 8], kernel: [5, 13, 8], groups: 8 }] },
     { name: 'channels, each for itself, with more taps than a chunk', cases: [{ images: 1, image: [24, 25, 2], kernel: [23, 23, 2], groups: 2 }] },
     { name: 'odd channels and filters', cases: [1, 2, 3, 4, 5, 7, 8, 9, 13].flatMap((channels) => [1, 3, 7, 8, 9, 15, 17].map((filters) => ({ images: 2, image: [4, 5, channels] as const, kernel: [2, 3, filters] as const, pads: [0, 1, 1, 1] as const }))) },
     { name: 'more filters than a tile has columns', cases: [{ images: 2, image: [4, 5, 3], kernel: [2, 2, 67] }, { images: 1, image: [6, 7, 2], kernel: [2, 2, 130], groups: 2 }] },
+    { name: 'pixels enough for tall tiles', cases: [{ images: 6, image: [28, 28, 1], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [47, 46, 2], kernel: [2, 1, 4], groups: 2, strides: [1, 1] }] },
     { name: 'no image', cases: [{ images: 0, image: [5, 4, 3], kernel: [3, 3, 7], pads: [1, 1, 1, 1] }] },
     { name: 'sums longer than a chunk', cases: [{ images: 1, image: [4, 4, 60], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [3, 3, 140], kernel: [2, 2, 139], groups: 1, dilation: [2, 2] }, { images: 5, image: [13, 12, 2], kernel: [2, 2, 3] }, { images: 1, image: [2, 3, KC + 5], kernel: [1, 2, 3] }] },
     { name: 'sums longer than a block', cases: [{ images: 1, image: [4, 3, 463], kernel: [3, 3, 11], pads: [1, 1, 0, 1] }, { images: 3, image: [41, 40, 2], kernel: [3, 3, 9] }, { images: 1, image: [3, 3, 2], kernel: [3, 3, 470], pads: [1, 1, 1, 1] }] },
@@ -202,18 +206,93 @@ describe('convolution and its gradients', () => {
   })
 })
 
+describe('blocks with tiles of their own', () => {
+  const of = { images: 5, image: [41, 40, 2], kernel: [2, 3, 11], pads: [1, 0, 1, 1] } as const
+  const dw = (c: Case) => apply1(conv2dKernelOp, [feed('x', ['n', ...c.of.image]), feed('dy', ['n', ...c.out, c.of.kernel[2]])], { ...c.attrs, size: c.of.kernel.slice(0, 2) })
+
+  test('have the bits of tiles that go through all blocks, for any number of images up to the capacity', () => {
+    for (const depthwise of [false, true]) {
+      const spec: Conv = depthwise ? { ...of, image: [41, 40, 11], groups: 11 } : of
+      const most = new Case(spec)
+      const large = machine.link(programOf({ y: dw(most) }, { capacity: 5 }))
+      expect(large.program.calls.map(({ kernel }) => kernel)).toEqual(['f32_pad', depthwise ? 'f32_depthwise_kernel' : 'f32_conv', 'f32_add_blocks'])
+      // One image has 1640 terms, three have more than a block.
+      for (const images of [0, 1, 2, 3, 4, 5, 0]) {
+        const c = new Case({ ...spec, images }), arrays = { x: c.x, dy: c.dy }, want = run(dw(c), arrays, images)
+        for (const lanes of [null, 1, 2, 3]) expectBits(machine.run(large, images, { arrays }, lanes)['y'] ?? [], want, `${images} images, lanes ${lanes}`)
+        expectBits(want, c.byKernel(), `${images} images`)
+      }
+      large.release()
+    }
+  })
+
+  test('of a matrix product, with and without something that it is added to', () => {
+    const x = feed('x', ['n', 700, 3]), dz = feed('dz', ['n', 700, 5]), product = matmul(x, dz, { transposeA: true })
+    for (const y of [product, add(feed('before', [3, 5]), product)]) {
+      const large = machine.link(programOf({ y }, { capacity: 13 }))
+      expect(large.program.calls.map(({ kernel }) => kernel).filter((name) => name !== 'f32_binary')).toEqual(['f32_pack_b', 'f32_gemm', 'f32_add_blocks'])
+      for (const n of [0, 1, 5, 6, 12, 13]) {
+        const arrays = { x: randomFloats(n * 2100, 1), dz: randomFloats(n * 3500, 2), before: randomFloats(15, 3) }
+        const want = run(y, arrays, n)
+        for (const lanes of [null, 1, 2]) expectBits(machine.run(large, n, { arrays }, lanes)['y'] ?? [], want, `${n}, lanes ${lanes}`)
+      }
+      large.release()
+    }
+  })
+
+  test('are a choice: products with many outputs have none', () => {
+    const many = apply1(conv2dKernelOp, [feed('x', ['n', 4, 4, 64]), feed('dy', ['n', 4, 4, 256])], { strides: [1, 1], dilation: [1, 1], pads: [1, 1, 1, 1], groups: 1, size: [3, 3] })
+    expect(programOf({ y: many }, { capacity: 1000 }).calls.map(({ kernel }) => kernel)).toEqual(['f32_pad', 'f32_conv'])
+  })
+
+  test.each([1, KC, KB - 1, KB, KB + 1, 2 * KB, 2 * KB + KC + 3])('%i terms', (k) => {
+    for (const { m, n, groups } of [{ m: 9, n: 5, groups: 1 }, { m: 35, n: 19, groups: 1 }, { m: 3, n: 9, groups: 2 }]) {
+      const box = new KernelBox(), blocks = Math.ceil(k / KB), columns = n * groups, inner = 7
+      // Terms lie in runs of seven, a gap of two floats behind each; B in rows as they are.
+      const a = box.put(randomFloats(Math.ceil(k / inner) * (inner + 2) * m, 1)), b = box.put(randomFloats(k * Math.max(columns, PANEL), 2))
+      const whole = box.alloc(m * columns * 4), parts = box.alloc(blocks * m * columns * 4), sum = box.alloc(m * columns * 4)
+      const words = {
+        a: a.address, b: b.address, bias: 0, m, n, k, rowInner: m, rowMid: 1, rowStep: 4, rowMidStep: 0, rowOuterStep: 0, inner, mid: Math.ceil(k / inner), step: 4 * m, midStep: 4 * m * (inner + 2), outerStep: 0,
+        bStep: 4 * Math.max(columns, PANEL), bPanel: 32, bWidth: Math.max(columns, PANEL), cRow: 4 * columns, groups, aGroup: 0, bGroup: 4 * n, cGroup: 4 * n, tileRows: 16, tileColumns: 16, activation: -1, alpha: 0,
+      }
+      const tiles = Math.ceil(m / 16) * groups * Math.ceil(n / 16)
+      runEveryWay(box, 'f32_conv', { ...words, c: whole.address, cBlock: 0 }, tiles, [whole])
+      runEveryWay(box, 'f32_conv', { ...words, c: parts.address, cBlock: 4 * m * columns }, tiles * blocks, [parts])
+      runEveryWay(box, 'f32_add_blocks', { x: parts.address, y: sum.address, length: m * columns, blocks }, 1, [sum])
+      expectBits(box.f32(sum), box.f32(whole))
+    }
+  })
+})
+
+describe('f32_add_blocks', () => {
+  test('adds ascending from the first; none give +0', () => {
+    for (const length of [1, 3, 4, 4099]) for (const blocks of [0, 1, 2, 5]) {
+      const box = new KernelBox(), data = randomFloats(length * blocks, 1)
+      if (blocks === 1) data[0] = -0
+      const x = box.put(data), y = box.alloc(length * 4)
+      runEveryWay(box, 'f32_add_blocks', { x: x.address, y: y.address, length, blocks }, Math.ceil(length / ELEMENTS), [y])
+      expectBits(box.f32(y), Array.from({ length }, (_, i) => Array.from({ length: blocks }, (_, b) => at(data, b * length + i)).reduce((sum, v, b) => (b === 0 ? v : fround(sum + v)), 0)))
+    }
+  })
+})
+
 describe('f32_conv', () => {
-  test('writes its outputs and nothing else, whatever the order of its tiles', () => {
+  test('writes its outputs and nothing else, whatever the order and the size of its tiles', () => {
     for (const { n, groups, k } of [{ n: 9, groups: 1, k: 6 }, { n: 3, groups: 3, k: 8 }, { n: 70, groups: 2, k: 5 }, { n: 20, groups: 1, k: KB + 3 }]) {
       const box = new KernelBox()
-      // 37 pixels of k·groups channels, a kernel of one pixel
-      const [m, columns] = [37, n * groups]
+      // 69 pixels of k·groups channels, a kernel of one pixel
+      const [m, columns] = [69, n * groups]
       const a = box.put(randomFloats(m * k * groups, 1)), b = box.put(randomFloats(groups * Math.ceil(n / PANEL) * PANEL * k, 2)), c = box.alloc(m * columns * 4), bias = box.put(randomFloats(columns, 3))
-      runEveryWay(box, 'f32_conv', {
-        a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, rowInner: 37, rowMid: 1, rowStep: k * groups * 4, rowMidStep: 0, rowOuterStep: 0,
+      const words = {
+        a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, rowInner: m, rowMid: 1, rowStep: k * groups * 4, rowMidStep: 0, rowOuterStep: 0,
         inner: k, mid: 1, step: 4, midStep: 0, outerStep: 0, bStep: 32, bPanel: k * 32, bWidth: 0, cRow: columns * 4, groups, aGroup: k * 4, bGroup: Math.ceil(n / PANEL) * k * 32, cGroup: n * 4,
-        tileRows: 8, tileColumns: 16, activation: -1, alpha: 0,
-      }, Math.ceil(m / 8) * groups * Math.ceil(n / 16), [c])
+        activation: -1, alpha: 0, cBlock: 0,
+      }
+      const results = [[8, 16], [32, 64], [64, 32], [64, 64]].map(([tileRows = 0, tileColumns = 0]) => {
+        runEveryWay(box, 'f32_conv', { ...words, tileRows, tileColumns }, Math.ceil(m / tileRows) * groups * Math.ceil(n / tileColumns), [c])
+        return box.f32(c)
+      })
+      for (const result of results) expectBits(result, results[0] ?? [])
     }
   })
 })

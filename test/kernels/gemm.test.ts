@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { GEMM_COLUMNS, GEMM_ROWS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
 import { NO_ACTIVATION, unaryCode } from '../../src/core/codes.js'
+import { runEveryWay } from '../support/bits.js'
 import { KernelBox, type Block } from '../support/kernel.js'
 
 const fround = Math.fround
@@ -106,7 +107,7 @@ function gemm(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Ep
     bStep: layout.b === 'inPlace' ? 4 * n : 4 * PANEL, bPanel: layout.b === 'inPlace' ? 4 * PANEL : 4 * PANEL * k,
     c: c.address + GUARD, cRow: 4 * cRow, m, n, k,
     bias: epilogue.bias ? box.put(epilogue.bias).address : 0,
-    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 }, add: epilogue.addTo ? 1 : 0,
+    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 }, add: epilogue.addTo ? 1 : 0, cBlock: 0,
   })
   const behindScratch = box.alloc(GUARD)
   order(run, Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS))
@@ -228,6 +229,20 @@ describe('f32_gemm', () => {
       for (const order of [shuffled, pieces]) for (const layout of [NN, TN]) {
         expectSame(gemm(box, a, b, layout, {}, order), expected, show(m, n, k, layout))
       }
+    }
+  })
+
+  it('gives blocks tiles of their own, whose sums add up to the same bits', () => {
+    for (const [m, n, k] of [[35, 70, 7], [9, 17, KB], [35, 70, KB + 1], [5, 9, 2 * KB + KC + 3]] as const) for (const layout of [NN, TN]) {
+      const box = new KernelBox(), a = matrix(m, k, 18), b = matrix(k, n, 19), blocks = Math.ceil(k / KB)
+      const [row, column] = layout.a === 'columns' ? [1, m] : [k, 1]
+      const parts = box.alloc(4 * m * n * blocks), sum = box.alloc(4 * m * n)
+      runEveryWay(box, 'f32_gemm', {
+        a: place(box, a, row, column).address, aRow: 4 * row, aStep: 4 * column, b: pack(box, b, layout.b).address, bStep: 4 * PANEL, bPanel: 4 * PANEL * k, c: parts.address, cRow: 4 * n, cBlock: 4 * m * n,
+        m, n, k, bias: 0, activation: NO_ACTIVATION, alpha: 0, add: 0,
+      }, Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS) * blocks, [parts])
+      runEveryWay(box, 'f32_add_blocks', { x: parts.address, y: sum.address, length: m * n, blocks }, 1, [sum])
+      expectSame(box.f32(sum), reference(a, b), show(m, n, k, layout))
     }
   })
 

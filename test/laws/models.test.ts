@@ -1,9 +1,11 @@
-// Small networks of every activation and every loss: the gradient that a step computes, against differences of a reference in f64.
+// Small networks of every activation and every loss, and some on images: the gradient that a step computes, against differences of a reference in f64.
 import { describe, expect, test } from 'vitest'
 import {
-  binaryCrossentropy, categoricalCrossentropy, dense, dropout, flatten, l1l2, mae, mse, reshape, sgd, sparseCategoricalCrossentropy, type Layer, type Loss,
+  averagePool2d, binaryCrossentropy, categoricalCrossentropy, conv2d, dense, depthwiseConv2d, dropout, flatten, l1l2, mae, maxPool2d, mse, reshape, sgd, sparseCategoricalCrossentropy,
+  type Layer, type Loss,
 } from '../../src/index.js'
 import { batchLoss, forward, penaltyOf, type ActivationWord, type LayerSpec, type LossSpec, type Randomness, type Sample, type Weights } from '../reference/mlp.js'
+import type { Convolution } from '../reference/images.js'
 import { at } from '../support/bits.js'
 import { random, randomFloats } from '../support/numbers.js'
 import { batchOf, entry, Training } from '../support/training.js'
@@ -49,11 +51,17 @@ const lossOf = ({ kind, fromLogits = false }: LossSpec): Loss<never> => {
   }
 }
 
+const pair = (of: readonly number[]): readonly [number, number] => [at(of, 0), at(of, 1)]
+
 function layerOf(spec: LayerSpec): Layer {
   switch (spec.kind) {
     case 'dense': return dense(spec.units, {
       activation: spec.activation, ...(spec.kernel === undefined ? {} : { kernelRegularizer: l1l2(spec.kernel) }), ...(spec.bias === undefined ? {} : { biasRegularizer: l1l2(spec.bias) }),
     })
+    case 'conv2d': return conv2d(spec.filters, spec.kernelSize, { strides: spec.strides, dilation: spec.dilation, padding: spec.padding, groups: spec.groups, activation: spec.activation })
+    case 'depthwiseConv2d': return depthwiseConv2d(spec.kernelSize, { strides: spec.strides, dilation: spec.dilation, padding: spec.padding, depthMultiplier: spec.filters / spec.groups, activation: spec.activation })
+    case 'maxPool2d': return maxPool2d({ poolSize: pair(spec.poolSize), strides: pair(spec.strides), padding: spec.padding })
+    case 'averagePool2d': return averagePool2d({ poolSize: pair(spec.poolSize), strides: pair(spec.strides), padding: spec.padding })
     case 'dropout': return dropout(spec.rate)
     case 'flatten': return flatten()
     case 'reshape': return reshape(spec.shape)
@@ -135,6 +143,39 @@ describe.each(NETS)('$name', (net) => {
       expectNear(training.gradients(result), differences(weights, (w) => experiment.objective(w) / BATCH.length))
     })
   })
+})
+
+describe('networks on images', () => {
+  const once = [1, 1] as const, twice = [2, 2] as const
+  const conv = (activation: ActivationWord, filters: number, more: Partial<Convolution>): LayerSpec =>
+    ({ kind: 'conv2d', activation, filters, kernelSize: [3, 3], strides: once, dilation: once, padding: 'same', groups: 1, ...more })
+  const depthwise = (activation: ActivationWord, channels: number, multiplier: number, more: Partial<Convolution>): LayerSpec =>
+    ({ kind: 'depthwiseConv2d', activation, filters: channels * multiplier, groups: channels, kernelSize: [3, 3], strides: once, dilation: once, padding: 'same', ...more })
+  const end = [{ kind: 'flatten' }, { kind: 'dense', units: CLASSES, activation: 'softmax' }] as const
+
+  test.each<{ name: string; shape: readonly number[]; layers: (word: ActivationWord) => readonly LayerSpec[] }>([
+    {
+      name: 'convolution, maximum, depthwise convolution, mean', shape: [6, 5, 2],
+      layers: (word) => [conv(word, 8, {}), { kind: 'maxPool2d', poolSize: twice, strides: twice, padding: 'same' }, depthwise(word, 8, 1, {}), { kind: 'averagePool2d', poolSize: [2, 3], strides: once, padding: 'same' }, ...end],
+    },
+    {
+      name: 'groups, dilation, strides, overlapping windows', shape: [9, 8, 2],
+      layers: (word) => [
+        conv(word, 4, { dilation: twice, padding: 'valid', groups: 2 }), { kind: 'maxPool2d', poolSize: [3, 2], strides: once, padding: 'valid' },
+        depthwise(word, 4, 2, { strides: [1, 2], kernelSize: [2, 3] }), conv(word, 6, { kernelSize: [3, 2], strides: [3, 1], groups: 2 }), ...end,
+      ],
+    },
+  ])('$name', ({ shape, layers }) => {
+    for (const word of ['relu', 'tanh'] as const) {
+      const experiment = new Experiment(layers(word), { kind: 'sparseCategoricalCrossentropy' }, { shape, positions: 1, weighted: true })
+      const { training } = experiment
+      const weights = training.weights()
+      const result = training.trainer.shard(experiment.sources, batchOf(BATCH), 0)
+      const objective = experiment.objective(weights)
+      expect(Math.abs(at(result.sums, 0) - objective)).toBeLessThanOrEqual(TOLERANCE * objective)
+      expectNear(training.gradients(result), differences(weights, (w) => experiment.objective(w) / BATCH.length))
+    }
+  }, 60_000)
 })
 
 describe('penalties', () => {

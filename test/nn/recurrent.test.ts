@@ -193,7 +193,9 @@ describe.each(KINDS)('%s', (kind) => {
     for (const which of ['grad', 'predict'] as const) {
       const [a, b, c] = [10, 100, 1000].map((steps) => model(steps).program(which, { capacity: 8 }).program)
       if (a === undefined || b === undefined || c === undefined) throw new RangeError('three programs')
-      expect([b.calls.length, b.buffers.length, c.calls.length, c.buffers.length]).toEqual([a.calls.length, a.buffers.length, a.calls.length, a.buffers.length])
+      // Sums longer than a block have a buffer for their blocks, and a call that adds these.
+      const sizes = ({ calls, buffers }: typeof a): readonly number[] => { const long = calls.filter(({ kernel }) => kernel === 'f32_add_blocks').length; return [calls.length - long, buffers.length - long] }
+      expect([...sizes(b), ...sizes(c)]).toEqual([...sizes(a), ...sizes(a)])
       // Where each step adds k bytes, the differences of the three are as those of their steps.
       expect((c.report.peak - b.report.peak) / (b.report.peak - a.report.peak)).toBeCloseTo(10, 0)
     }

@@ -1,13 +1,19 @@
-// Multilayer perceptrons in plain JavaScript and f64: the forward pass, losses and penalties as Keras defines them. What the library
+// Small networks in plain JavaScript and f64: the forward pass, losses and penalties as Keras defines them. What the library
 // computes by kernels, fused and unwrapped, is here written down as it stands in Keras' documentation.
 import { philox, randomKey } from '../../src/core/random.js'
 import { at } from '../support/bits.js'
+import { convolve, pool, type Convolution } from './images.js'
+import type { Pooling } from './pool.js'
 
 export type ActivationWord = 'linear' | 'relu' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softmax'
 export interface Penalty { readonly l1: number; readonly l2: number }
 
 export type LayerSpec =
   | { readonly kind: 'dense'; readonly units: number; readonly activation: ActivationWord; readonly kernel?: Penalty; readonly bias?: Penalty }
+  | { readonly kind: 'conv2d'; readonly activation: ActivationWord } & Convolution
+  | { readonly kind: 'depthwiseConv2d'; readonly activation: ActivationWord } & Convolution
+  | { readonly kind: 'maxPool2d' } & Pooling
+  | { readonly kind: 'averagePool2d' } & Pooling
   | { readonly kind: 'dropout'; readonly rate: number }
   | { readonly kind: 'flatten' }
   | { readonly kind: 'reshape'; readonly shape: readonly number[] }
@@ -62,7 +68,7 @@ function dense(x: readonly number[], width: number, kernel: readonly number[], b
 /** The output of a model for one sample, with its width. */
 export function forward(layers: readonly LayerSpec[], weights: Weights, { x, shape, index }: Sample, { seed, step, training }: Randomness): { readonly y: readonly number[]; readonly width: number } {
   let [y, own] = [x, shape]
-  const counts = { dense: 0, dropout: 0 }
+  const counts = { dense: 0, dropout: 0, conv2d: 0, depthwiseConv2d: 0 }
   for (const layer of layers) {
     if (layer.kind === 'flatten') own = [y.length]
     else if (layer.kind === 'reshape') own = layer.shape
@@ -70,7 +76,13 @@ export function forward(layers: readonly LayerSpec[], weights: Weights, { x, sha
       const name = `dense${++counts.dense}`
       y = dense(y, at(own, own.length - 1), weightsOf(weights, `${name}.kernel`), weightsOf(weights, `${name}.bias`), layer.activation)
       own = [...own.slice(0, -1), layer.units]
-    } else {
+    } else if (layer.kind === 'conv2d' || layer.kind === 'depthwiseConv2d') {
+      const name = `${layer.kind}${++counts[layer.kind]}`
+      const image = convolve({ y, shape: own }, layer, weightsOf(weights, `${name}.kernel`), weightsOf(weights, `${name}.bias`))
+      own = image.shape
+      y = rows(image.y, layer.filters).flatMap((row) => activate(layer.activation, row))
+    } else if (layer.kind === 'maxPool2d' || layer.kind === 'averagePool2d') ({ y, shape: own } = pool({ y, shape: own }, layer.kind === 'maxPool2d' ? 'max' : 'average', layer))
+    else {
       const key = randomKey(seed, 'dropout', `dropout${++counts.dropout}#0`)
       if (training) y = y.map((v, j) => (at(philox(key, j >> 2, index, step, 0), j % 4) < Math.floor(layer.rate * 2 ** 32) ? 0 : v / (1 - layer.rate)))
     }

@@ -1,6 +1,6 @@
 // How far kernels reach from each of their addresses, from the sizes in their descriptors: an account of its own, beside the kernels, that
 // programs are held to. Kernels that walk an optimizer's table are not here: their reach stands in the table.
-import { kernelTable, PANEL, type KernelName } from '../../src/compiler/kernels.js'
+import { KB, kernelTable, PANEL, type KernelName } from '../../src/compiler/kernels.js'
 import { stepsOf } from '../../src/compiler/passes/verify.js'
 import { sizeAt, type Program } from '../../src/compiler/program.js'
 
@@ -14,6 +14,8 @@ const strided = (...levels: readonly (readonly [count: number, step: number])[])
 const rowwise = (...fields: readonly string[]): Reach => (w) => Object.fromEntries(fields.map((f) => [f, 4 * w('rows') * w('width')]))
 const perElement = (bytes: Words): Reach => (w) => Object.fromEntries(Object.entries(bytes).map(([f, size]) => [f, size * w('length')]))
 const perRow = (reach: Reach, ...fields: readonly string[]): Reach => (w) => ({ ...reach(w), ...Object.fromEntries(fields.map((f) => [f, 4 * w('rows')])) })
+/** Blocks of a product that writes their sums one by one. */
+const blocks = (w: (field: string) => number): readonly [number, number] => (w('cBlock') === 0 ? [1, 0] : [Math.ceil(w('k') / KB), w('cBlock')])
 const panels = (n: number): number => Math.ceil(n / PANEL)
 const IMAGE = ['samples', 'height', 'width', 'channels'], OUTPUT = ['samples', 'outHeight', 'outWidth', 'channels']
 /** Whole images, or whole outputs, by field. */
@@ -27,8 +29,9 @@ const BYTES = [4, 8, 4, 1]
 const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   f32_gemm: (w) => ({
     a: strided([w('m'), w('aRow')], [w('k'), w('aStep')]), b: strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')]) === 0 ? 0 : strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')], [PANEL, 4]),
-    c: strided([w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
+    c: strided(blocks(w), [w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
   }),
+  f32_add_blocks: (w) => ({ x: 4 * w('blocks') * w('length'), y: 4 * w('length') }),
   f32_pack_b: (w) => ({ b: strided([w('k'), w('bStep')], [w('n'), w('bColumn')]), out: 4 * PANEL * panels(w('n')) * w('k') }),
   f32_pack_conv: (w) => ({
     w: strided([w('groups'), w('groupStep')], [w('tapStep') > 0 ? w('taps') : 1, w('tapStep')], [w('inner'), w('step')], [w('n'), w('column')]),
@@ -39,6 +42,11 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
       [w('rows'), w('down')], [w('columns'), w('across')], [w('channels'), 4]),
     w: strided([w('tapStep') > 0 ? w('rows') * w('columns') : 1, w('tapStep')], [w('channels'), 4]), y: 4 * w('m') * w('channels'), bias: 4 * w('channels'),
   }),
+  f32_depthwise_kernel: (w) => ({
+    x: strided([Math.min(w('k'), w('inner')), w('step')], [Math.min(Math.ceil(w('k') / w('inner')), w('mid')), w('midStep')], [Math.ceil(w('k') / (w('inner') * w('mid'))), w('outerStep')],
+      [w('rows'), w('down')], [w('columns'), w('across')], [w('channels'), 4]),
+    dy: 4 * w('k') * w('channels'), dw: strided(blocks(w), [w('rows') * w('columns') * w('channels'), 4]),
+  }),
   f32_pad: (w) => ({ x: 4 * w('images') * w('height') * w('width') * w('channels'), y: 4 * w('images') * w('rows') * w('columns') * w('channels') }),
   f32_conv(w) {
     // Three levels, of which the outermost ends where the count does: all three are full, or there is one only.
@@ -48,7 +56,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     return {
       a: strided([w('groups'), w('aGroup')], ...walk(w('m'), w('rowInner'), w('rowMid'), w('rowStep'), w('rowMidStep'), w('rowOuterStep')), ...walk(w('k'), w('inner'), w('mid'), w('step'), w('midStep'), w('outerStep'))),
       b: packed ? strided([w('groups'), w('bGroup')], [panels(w('n')), w('bPanel')], [w('k'), w('bStep')], [PANEL, 4]) : strided([w('k'), w('bStep')], [w('bWidth'), 4]),
-      c: strided([w('groups'), w('cGroup')], [w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('groups') * w('n'),
+      c: strided(blocks(w), [w('groups'), w('cGroup')], [w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('groups') * w('n'),
     }
   },
   f32_unary: perElement({ x: 4, y: 4 }),

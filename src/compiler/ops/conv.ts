@@ -4,11 +4,12 @@
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { CONV_COLUMNS, CONV_KERNEL_TILE, CONV_ROWS, DEPTHWISE_PIXELS, KC, PANEL } from '../kernels.js'
+import { CONV_COLUMNS, CONV_KERNEL_SMALL, CONV_KERNEL_TILE, CONV_MANY, CONV_ROWS, CONV_TALL, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
 import type { Op } from '../op.js'
-import { sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
+import { sizeAt, sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
+import { byBlocks, FEW } from './blocks.js'
 import { operand } from './types.js'
 
 /** Down, across. */
@@ -126,11 +127,15 @@ interface Walk { readonly inner: number; readonly mid: number; readonly step: nu
 const pixels = ({ size: [height, width], channels }: Frame, out: Pair, strides: Pair): Walk =>
   ({ inner: out[1], mid: out[0], step: strides[1] * channels * 4, midStep: strides[0] * width * channels * 4, outerStep: height * width * channels * 4 })
 
+/** Bytes on the image from one row of a kernel to the next, and from one of its columns to the next. */
+const reaches = ({ size: [, width], channels }: Frame, dilation: Pair) => ({ down: dilation[0] * width * channels * 4, across: dilation[1] * channels * 4 })
+
 /** From one element of a kernel to the next, as they lie on the image: a kernel's row is contiguous there unless it is dilated, or of one group among several. */
-function taps({ size: [, width], channels }: Frame, kernel: Pair, dilation: Pair, groups: number): Walk {
-  const down = dilation[0] * width * channels * 4
+function taps(x: Frame, kernel: Pair, dilation: Pair, groups: number): Walk {
+  const { channels } = x
+  const { down, across } = reaches(x, dilation)
   if (groups === 1 && (dilation[1] === 1 || kernel[1] === 1)) return { inner: kernel[1] * channels, mid: kernel[0], step: 4, midStep: down, outerStep: 0 }
-  return { inner: channels / groups, mid: kernel[1], step: 4, midStep: dilation[1] * channels * 4, outerStep: down }
+  return { inner: channels / groups, mid: kernel[1], step: 4, midStep: across, outerStep: down }
 }
 
 const rowWords = ({ inner, mid, step, midStep, outerStep }: Walk) => ({ rowInner: inner, rowMid: mid, rowStep: step, rowMidStep: midStep, rowOuterStep: outerStep })
@@ -147,22 +152,21 @@ function correlate(ctx: LowerContext, x: Frame, y: View, { out, kernel, strides,
   const activation = ctx.attrs['activation']
   const end = { activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION, alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) } }
   if (inner === 1 && n === 1 && groups > 1 && k <= KC) {
-    const { size: [, width], channels } = x
     ctx.call('f32_depthwise', {
-      x: x.view, w: packing.w, y, bias: bias ?? 0, m, channels, ...pixels(x, out, strides), rows: kernel[0], columns: kernel[1],
-      down: dilation[0] * width * channels * 4, across: dilation[1] * channels * 4, tapStep: packing.tapStep, ...end,
+      x: x.view, w: packing.w, y, bias: bias ?? 0, m, channels: x.channels, ...pixels(x, out, strides), rows: kernel[0], columns: kernel[1], ...reaches(x, dilation),
+      tapStep: packing.tapStep, ...end,
     }, { tiles: tilesOf(m, DEPTHWISE_PIXELS), writes: ['y'] })
     return
   }
+  const tileRows = sizeAt(m, ctx.capacity) >= CONV_MANY ? CONV_TALL : CONV_ROWS
   const panels = Math.ceil(n / PANEL)
   const packed = ctx.temp([groups, panels * PANEL, k], 'f32')
   ctx.call('f32_pack_conv', { ...packing, out: packed, taps: kernel[0] * kernel[1], inner, n, groups }, { tiles: groups * panels, writes: ['out'] })
   ctx.call('f32_conv', {
     a: x.view, b: packed, c: y, bias: bias ?? 0, m, n, k, ...rowWords(pixels(x, out, strides)), ...taps(x, kernel, dilation, groups),
     bStep: PANEL * 4, bPanel: k * PANEL * 4, bWidth: 0, cRow: filters * 4, groups, aGroup: inner * 4, bGroup: panels * k * PANEL * 4, cGroup: n * 4,
-    tileRows: CONV_ROWS, tileColumns: CONV_COLUMNS,
-    ...end,
-  }, { tiles: tilesOf(m, CONV_ROWS, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
+    tileRows, tileColumns: CONV_COLUMNS, ...end, cBlock: 0,
+  }, { tiles: tilesOf(m, tileRows, groups * Math.ceil(n / CONV_COLUMNS)), writes: ['c'] })
 }
 
 /** Pixels that a kernel reaches over, down and across, from the first output to the last. */
@@ -213,8 +217,16 @@ export const conv2dKernelOp: Op = {
     const g = kernelGeometry(ctx.ins, ctx.attrs)
     const { images, out, kernel, strides, dilation, groups, filters, channels } = g
     const x = framed(ctx, ctx.in(0), reach(g), g.before, [1, 1])
-    const k: Size = sizeOf([images, ...out])
+    const k = sizeOf([images, ...out])
     const [m, n] = [kernel[0] * kernel[1] * (channels / groups), filters / groups]
+    if (groups === channels && n === 1 && channels >= DEPTHWISE_CHANNELS && m <= DEPTHWISE_TAPS && m * channels <= FEW) {
+      const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(channels / DEPTHWISE_CHANNELS))
+      ctx.call('f32_depthwise_kernel', {
+        x: x.view, dy: ctx.in(1), dw: c, k, channels, ...pixels(x, out, strides), rows: kernel[0], columns: kernel[1], ...reaches(x, dilation), cBlock,
+      }, { tiles, writes: ['dw'] })
+      finish()
+      return
+    }
     // dy is read in place: it is as large as the output of the convolution, and read but a few times. Rows of less than a panel are widened.
     let dy = ctx.in(1)
     if (filters < PANEL) {
@@ -223,11 +235,15 @@ export const conv2dKernelOp: Op = {
       dy = wide
     }
     const bWidth = Math.max(filters, PANEL)
+    // Blocks make tiles enough; otherwise small tiles do.
+    const tile = sizeAt(k, ctx.capacity) > KB ? CONV_KERNEL_TILE : CONV_KERNEL_SMALL
+    const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(m / tile) * groups * Math.ceil(n / tile))
     ctx.call('f32_conv', {
-      a: x.view, b: dy, c: ctx.out(0), bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
+      a: x.view, b: dy, c, bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
       bStep: bWidth * 4, bPanel: PANEL * 4, bWidth, cRow: filters * 4, groups, aGroup: (channels / groups) * 4, bGroup: n * 4, cGroup: n * 4,
-      tileRows: CONV_KERNEL_TILE, tileColumns: CONV_KERNEL_TILE, activation: NO_ACTIVATION, alpha: { f32: 0 },
-    }, { tiles: Math.ceil(m / CONV_KERNEL_TILE) * groups * Math.ceil(n / CONV_KERNEL_TILE), writes: ['c'] })
+      tileRows: tile, tileColumns: tile, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock,
+    }, { tiles, writes: ['c'] })
+    finish()
   },
 }
 

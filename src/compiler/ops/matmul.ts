@@ -9,6 +9,7 @@ import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
 import type { Type } from '../type.js'
 import { sizeAt, sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
+import { byBlocks } from './blocks.js'
 import { requireF32 } from './types.js'
 
 const last = (shape: Shape): number => {
@@ -70,14 +71,19 @@ export const matmulOp: Op = {
       ctx.call('copy', { x: ctx.in(2), y, length: bytes }, { tiles: tilesOf(bytes, ELEMENTS * 4), writes: ['y'], inplace: ['x'] })
     }
     const activation = ctx.attrs['activation']
+    const across = Math.ceil(n / GEMM_COLUMNS)
+    // Few outputs have long sums where these go over samples.
+    const bare = transposeA && bias === undefined && activation === undefined
+    const split = bare ? byBlocks(ctx, c, k, Math.ceil(width / GEMM_ROWS) * across) : { c, cBlock: 0, tiles: tilesOf(m, GEMM_ROWS, across), finish: () => undefined }
     ctx.call('f32_gemm', {
-      a, b: packed, c, bias: bias ?? 0, m, n, k,
+      a, b: packed, c: split.c, bias: bias ?? 0, m, n, k,
       aRow: transposeA ? 4 : width * 4, aStep: transposeA ? width * 4 : 4,
       bStep: PANEL * 4, bPanel: typeof k === 'number' ? k * PANEL * 4 : { per: k.per * PANEL * 4 },
       cRow: n * 4,
       activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION,
-      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0,
-    }, { tiles: typeof m === 'number' ? Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS) : { per: m.per, div: GEMM_ROWS, mul: Math.ceil(n / GEMM_COLUMNS) }, ...(adds ? { writes: [], updates: ['c'] } : { writes: ['c'] }) })
+      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0, cBlock: split.cBlock,
+    }, { tiles: split.tiles, ...(adds ? { writes: [], updates: ['c'] } : { writes: ['c'] }) })
+    split.finish()
     if (accumulate && !adds) addTo(ctx, ctx.in(2), c, y)
   },
 }

@@ -3,6 +3,7 @@
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, type Dim, type Shape } from '../../core/shape.js'
 import { apply1, type Value } from '../graph/value.js'
+import { POOL_ROWS } from '../kernels.js'
 import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type Size } from '../program.js'
@@ -61,8 +62,8 @@ const wordsOf = ({ samples, y, x, channels }: Geometry) => ({
   poolHeight: y.pool, poolWidth: x.pool, strideY: y.stride, strideX: x.stride, padTop: y.pad, padLeft: x.pad,
 })
 
-/** A tile for each of `rows` rows of a sample. */
-const rowTiles = ({ samples }: Geometry, rows: number): Size => tilesOf(sizeOf([samples]), 1, rows)
+/** So many tiles for each sample. */
+const tilesEach = ({ samples }: Geometry, tiles: number): Size => tilesOf(sizeOf([samples]), 1, tiles)
 
 /** The geometry of a gradient by its dy and the image's size among the attributes. */
 function gradientGeometry(name: string, dy: Shape, attrs: Attrs): Geometry {
@@ -82,7 +83,7 @@ export const maxPool2dOp: Op = {
   infer: (ins, attrs) => [{ shape: outputOf(geometry('maxPool2d', operand('maxPool2d', ins, 0).shape, attrs)), dtype: 'f32' }],
   lower(ctx) {
     const g = geometry('maxPool2d', ctx.in(0).shape, ctx.attrs)
-    ctx.call('f32_max_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: rowTiles(g, g.y.out), writes: ['y'] })
+    ctx.call('f32_max_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.out), writes: ['y'] })
   },
 }
 
@@ -95,7 +96,7 @@ export const maxPool2dGradOp: Op = {
   },
   lower(ctx) {
     const g = geometry('maxPool2dGrad', ctx.in(0).shape, ctx.attrs)
-    ctx.call('f32_max_pool_grad', { x: ctx.in(0), dy: ctx.in(1), dx: ctx.out(0), ...wordsOf(g) }, { tiles: rowTiles(g, g.y.size), writes: ['dx'] })
+    ctx.call('f32_max_pool_grad', { x: ctx.in(0), dy: ctx.in(1), dx: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, Math.ceil(g.y.size / POOL_ROWS)), writes: ['dx'] })
   },
 }
 
@@ -104,7 +105,7 @@ export const averagePool2dOp: Op = {
   infer: (ins, attrs) => [{ shape: outputOf(geometry('averagePool2d', operand('averagePool2d', ins, 0).shape, attrs)), dtype: 'f32' }],
   lower(ctx) {
     const g = geometry('averagePool2d', ctx.in(0).shape, ctx.attrs)
-    ctx.call('f32_average_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: rowTiles(g, g.y.out), writes: ['y'] })
+    ctx.call('f32_average_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.out), writes: ['y'] })
   },
 }
 
@@ -113,7 +114,7 @@ export const averagePool2dGradOp: Op = {
   infer: (ins, attrs) => [{ shape: imageOf(gradientGeometry('averagePool2dGrad', operand('averagePool2dGrad', ins, 0).shape, attrs)), dtype: 'f32' }],
   lower(ctx) {
     const g = gradientGeometry('averagePool2dGrad', ctx.in(0).shape, ctx.attrs)
-    ctx.call('f32_average_pool_grad', { dy: ctx.in(0), dx: ctx.out(0), ...wordsOf(g) }, { tiles: rowTiles(g, g.y.size), writes: ['dx'] })
+    ctx.call('f32_average_pool_grad', { dy: ctx.in(0), dx: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.size), writes: ['dx'] })
   },
 }
 
