@@ -1,31 +1,42 @@
-// Compiles assembly/ to WebAssembly and writes it, deflated and in base64, as a TypeScript module.
-//   node tools/wasm.mjs                                    the package's binary
+// Compiles assembly/ to WebAssembly and writes each module, deflated and in base64, as a TypeScript module src/runtime/NAME.generated.ts.
+//   node tools/wasm.mjs                                    the package's modules that are older than their sources
 //   node tools/wasm.mjs --entry assembly/x.ts --out FILE   another entry, plain wasm only (for kernel work)
 import asc from 'assemblyscript/asc'
 import { deflateRawSync } from 'node:zlib'
-import { mkdirSync, readFileSync, statSync, writeFileSync, existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-process.chdir(root)
-const option = (name, fallback) => { const i = process.argv.indexOf(name); return i < 0 ? fallback : process.argv[i + 1] }
-const entry = option('--entry', undefined)
-const out = option('--out', 'build/kernels.wasm')
-const generated = 'src/runtime/binary.generated.ts'
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 
-const sources = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
-const newest = Math.max(...[...sources('assembly'), 'asconfig.json', 'tools/wasm.mjs'].map((f) => statSync(f).mtimeMs))
-if (!entry && existsSync(generated) && existsSync(out) && Math.min(statSync(generated).mtimeMs, statSync(out).mtimeMs) > newest) process.exit(0)
+/** The modules, by name: `kernels` runs everywhere; the others import the memory of one and replace or add to what it exports. */
+const modules = {
+  kernels: { entry: 'assembly/index.ts', target: 'kernels' },
+}
 
-mkdirSync(dirname(out), { recursive: true })
-const args = ['--config', 'asconfig.json', '--target', 'baseline', '--outFile', out, ...(entry ? [entry, '--textFile', out.replace(/\.wasm$/, '.wat')] : [])]
-const { error, stderr } = await asc.main(entry ? args : args)
-if (error) { console.error(String(stderr)); console.error(String(error.message)); process.exit(1) }
-const wasm = readFileSync(out)
-if (!entry) {
+async function compile(entry, target, out) {
+  mkdirSync(dirname(out), { recursive: true })
+  const { error, stderr } = await asc.main([entry, '--config', 'asconfig.json', '--target', target, '--outFile', out, '--textFile', out.replace(/\.wasm$/, '.wat')])
+  if (error) { console.error(String(stderr)); console.error(String(error.message)); process.exit(1) }
+  return readFileSync(out)
+}
+
+const option = (name) => { const i = process.argv.indexOf(name); return i < 0 ? undefined : process.argv[i + 1] }
+const own = option('--entry')
+if (own !== undefined) {
+  await compile(own, option('--target') ?? 'kernels', option('--out') ?? 'build/own.wasm')
+  process.exit(0)
+}
+
+const time = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
+const sources = readdirSync('assembly', { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
+const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs'].map(time))
+for (const [name, { entry, target }] of Object.entries(modules)) {
+  const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]
+  if (Math.min(time(out), time(generated)) > newest) continue
+  const wasm = await compile(entry, target, out)
   const deflated = deflateRawSync(wasm, { level: 9 })
-  writeFileSync(generated, `// Made by tools/wasm.mjs from assembly/: the baseline binary, deflated, in base64.\n` +
+  writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}: the module, deflated, in base64.\n` +
     `export const byteLength = ${wasm.length}\nexport const deflated =\n  '${deflated.toString('base64')}'\n`)
-  console.error(`wasm ${wasm.length} bytes, deflated ${deflated.length}`)
+  console.error(`${name}.wasm ${wasm.length} bytes, deflated ${deflated.length}`)
 }

@@ -4,7 +4,7 @@ import { inflateSync } from 'fflate'
 import { RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { byteLength, deflated } from './binary.generated.js'
+import { byteLength, deflated } from './kernels.generated.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
