@@ -1,9 +1,7 @@
 // batchNormalization against its formula in f64: values, gradients, moving averages over steps and shards; and that files, prediction, frozen
 // layers and failed steps treat the averages as they should.
 import { describe, expect, test } from 'vitest'
-import {
-  activation, add, batchNormalization, dense, flatten, FormatError, layer, load, mask, max, mean, mse, NonFiniteError, save, scan, sequential, sgd, ShapeError, sub, type BatchNormalizationOptions, type Layer,
-} from '../../src/index.js'
+import { activation, batchNormalization, dense, flatten, FormatError, load, mask, mse, NonFiniteError, save, sequential, sgd, ShapeError, type BatchNormalizationOptions, type Layer } from '../../src/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
 import { shardRange } from '../../src/train/trainer.js'
 import { at, expectBits } from '../support/bits.js'
@@ -247,19 +245,6 @@ test('a layer used twice takes the mean of both statistics', () => {
   const { mean } = normalised(Array.from(x), 2, [1, 1], [0, 0])
   // what is normalised once has mean 0
   near(t.weight('batchNormalization1.movingMean'), mean.map((m) => m / 2), 1e-5)
-})
-
-test('a statistic at each step of a scan is refused when it is compiled: its average would follow which?', () => {
-  const wrong = layer('wrong', {}, (x, { average }) => {
-    const { ys } = scan(([h], [xt]) => {
-      if (h === undefined || xt === undefined) throw new RangeError('a step takes h and x')
-      const next = sub(xt, average('moving', mean(xt, 0), { kind: 'constant', value: 0 }, 0.5))
-      return { carries: [add(h, next)], ys: [next] }
-    }, [max(x, 1)], [x])
-    return ys[0] ?? x
-  })
-  const model = sequential([wrong, flatten(), dense(1)], { input: [3, 2] })
-  expect(() => model.compile({ optimizer: sgd(), loss: mse() })).toThrow('average: expected statistics outside of a scan, got one at each of its steps. Take it before or after.')
 })
 
 test('misuse is refused', () => {

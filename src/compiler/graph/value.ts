@@ -124,9 +124,11 @@ export function located<T>(define: () => T): T {
   try {
     return define()
   } catch (error) {
+    if (!(error instanceof ShapeError)) throw error
     const place = current.path !== '' ? current.path : scopeName(current.scope)
-    if (!(error instanceof ShapeError) || place === '' || error.message.startsWith(`${place}: `) || error.message.startsWith(`${place}/`)) throw error
-    throw new ShapeError(`${place}: ${error.message}${error.message.endsWith('.') ? '' : '.'}`)
+    const named = place === '' || error.message.startsWith(`${place}: `) || error.message.startsWith(`${place}/`)
+    const ended = /[.?]$/.test(error.message)
+    throw named && ended ? error : new ShapeError(`${named ? '' : `${place}: `}${error.message}${ended ? '' : '.'}`)
   }
 }
 

@@ -35,7 +35,8 @@ function specialiseOpen(outputs: readonly Value[], frozen: (key: string) => bool
       if (node.op.name === 'byMode') return chosen(ins, 'train')
       if (node.op.name === 'average') return frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
       if (node.body === null) return undefined
-      if (everyNode(node.body.outs).some((inner) => inner.op.name === 'average')) throw new EquigradError(message('average', 'statistics outside of a scan', 'one at each of its steps', 'Take it before or after.'))
+      const inner = everyNode(node.body.outs).find(({ op }) => op.name === 'average')
+      if (inner !== undefined) throw new EquigradError(message(inner.path || 'average', 'a moving average of the whole batch', 'one of each step of a scan', 'Normalise before or after the steps, or without a moving average.'))
       return within(node, ins, 'train')
     },
   })
@@ -68,10 +69,6 @@ export function averagedKey(node: Node, ins: readonly Value[] = node.ins): strin
  */
 export function specialiseTraining(outputs: readonly Value[], frozen: (key: string) => boolean = () => false): { readonly values: readonly Value[]; readonly averages: readonly Average[] } {
   const open = specialiseOpen(outputs, frozen)
-  for (const node of topological(open)) {
-    const inner = everyNode(node.body?.outs ?? []).find(({ op }) => op.name === 'average')
-    if (inner !== undefined) throw new EquigradError(message(inner.path || 'average', 'a moving average of the whole batch', 'one of each step of a scan', 'Normalise before or after the steps, or without a moving average.'))
-  }
   const found = new Map<string, { stats: Value[]; momentum: number }>()
   for (const node of topological(open)) {
     const stat = node.ins[0]
