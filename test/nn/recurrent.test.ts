@@ -2,7 +2,7 @@
 // and what is refused.
 import { describe, expect, test } from 'vitest'
 import {
-  adam, dense, dropout, flatten, functional, gradients, gru, input, layer, load, lstm, mse, mul, rnn, save, sequential, sgd, ShapeError, simpleRNN, step, sum, type RecurrentLayer,
+  adam, dense, dropout, flatten, functional, gradients, gru, input, layer, load, lstm, maxNorm, mse, mul, rnn, save, sequential, sgd, ShapeError, simpleRNN, step, sum, type RecurrentLayer,
 } from '../../src/index.js'
 import { fromGraph, graphHash, toGraph } from '../../src/compiler/graph/graph.js'
 import { add } from '../../src/compiler/ops/binary.js'
@@ -252,6 +252,22 @@ test('a graph with a scan comes back as it was', () => {
   expect(damaged((g) => ({ ...g, outputs: { ...g.outputs, out7: 0 } }))).toThrow('does not fit together')
   expect(damaged((g) => ({ ...g, outputs: { in0: 0 } }))).toThrow()
   expect(damaged((g) => ({ ...g, outputs: Object.fromEntries(Object.entries(g.outputs).filter(([name]) => name !== 'in1')) }))).toThrow()
+})
+
+test('constraints hold the weights of recurrent layers', async () => {
+  const options = { kernelConstraint: maxNorm(0.5), recurrentConstraint: maxNorm(0.4), biasConstraint: 'nonNeg', returnSequences: true } as const
+  const m = sequential([simpleRNN(3, options), lstm(3, options), gru(3, options), dense(1)], { input: [4, 2], seed: 7 }).compile({ optimizer: sgd({ learningRate: 0.3, momentum: 0.9 }), loss: mse() })
+  await m.fit(randomFloats(80, 1, -1, 1), randomFloats(40, 2, -1, 1), { epochs: 4, batchSize: 3 })
+  for (const [key, { data, shape: [, columns = data.length] }] of Object.entries(m.getWeights())) {
+    if (key.startsWith('dense')) continue
+    if (key.endsWith('.bias')) expect(Math.min(...data)).toBeGreaterThanOrEqual(0)
+    else if (!key.endsWith('recurrentBias')) {
+      const norms = Array.from({ length: columns }, (_, j) => Math.hypot(...data.filter((_, i) => i % columns === j)))
+      const limit = key.endsWith('recurrentKernel') ? 0.4 : 0.5
+      expect(Math.max(...norms), key).toBeLessThan(limit * (1 + 1e-6))
+    }
+  }
+  expect(() => lstm(3, { recurrentConstraint: 'nonneg' as never })).toThrow('lstm: recurrentConstraint')
 })
 
 describe('what is refused', () => {

@@ -11,6 +11,7 @@ import { scan, type ScanOptions } from '../../compiler/ops/scan.js'
 import { expand } from '../../compiler/ops/shapes.js'
 import { affine } from '../../compiler/ops/unary.js'
 import { activationFunction, type Activation, type ActivationFunction } from '../activations.js'
+import { checkConstraint, type Constraint } from '../constraints.js'
 import { initializer, type Initializer, type InitializerFunction } from '../initializers.js'
 import { layer, type Layer, type LayerContext, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
@@ -155,6 +156,9 @@ export interface SimpleRNNOptions extends RnnOptions {
   readonly kernelRegularizer?: Regularizer
   readonly recurrentRegularizer?: Regularizer
   readonly biasRegularizer?: Regularizer
+  readonly kernelConstraint?: Constraint
+  readonly recurrentConstraint?: Constraint
+  readonly biasConstraint?: Constraint
 }
 export interface GatedOptions extends SimpleRNNOptions {
   /** of the gates (default 'sigmoid') */
@@ -169,7 +173,7 @@ export interface GruOptions extends GatedOptions {
   readonly resetAfter?: boolean
 }
 
-const WEIGHT_OPTIONS = ['activation', 'useBias', 'kernelInitializer', 'recurrentInitializer', 'biasInitializer', 'kernelRegularizer', 'recurrentRegularizer', 'biasRegularizer'] as const
+const WEIGHT_OPTIONS = ['activation', 'useBias', 'kernelInitializer', 'recurrentInitializer', 'biasInitializer', 'kernelRegularizer', 'recurrentRegularizer', 'biasRegularizer', 'kernelConstraint', 'recurrentConstraint', 'biasConstraint'] as const
 
 /** What the three layers share, checked. */
 interface Weights {
@@ -189,13 +193,16 @@ function weights(kind: string, units: number, gates: number, options: SimpleRNNO
   const kernelRegularizer = checkRegularizer(`${kind}: kernelRegularizer`, options.kernelRegularizer)
   const recurrentRegularizer = checkRegularizer(`${kind}: recurrentRegularizer`, options.recurrentRegularizer)
   const biasRegularizer = checkRegularizer(`${kind}: biasRegularizer`, options.biasRegularizer)
+  const kernelConstraint = checkConstraint(`${kind}: kernelConstraint`, options.kernelConstraint)
+  const recurrentConstraint = checkConstraint(`${kind}: recurrentConstraint`, options.recurrentConstraint)
+  const biasConstraint = checkConstraint(`${kind}: biasConstraint`, options.biasConstraint)
   const width = gates * units
   return {
     activate: activationFunction(`${kind}: activation`, options.activation ?? 'tanh'),
     useBias: checkFlag(`${kind}: useBias`, options.useBias ?? true),
-    kernel: (features, { param }) => param('kernel', [features, width], kernelInit({ fanIn: features, fanOut: width }), kernelRegularizer),
-    recurrent: ({ param }) => param('recurrentKernel', [units, width], recurrentInit({ fanIn: units, fanOut: width }), recurrentRegularizer),
-    bias: ({ param }, name = 'bias') => param(name, [width], biasInit({ fanIn: units, fanOut: width }), biasRegularizer),
+    kernel: (features, { param }) => param('kernel', [features, width], kernelInit({ fanIn: features, fanOut: width }), kernelRegularizer, kernelConstraint),
+    recurrent: ({ param }) => param('recurrentKernel', [units, width], recurrentInit({ fanIn: units, fanOut: width }), recurrentRegularizer, recurrentConstraint),
+    bias: ({ param }, name = 'bias') => param(name, [width], biasInit({ fanIn: units, fanOut: width }), biasRegularizer, biasConstraint),
   }
 }
 
