@@ -1,7 +1,7 @@
 // A model that predicts: a graph, a seed and a store. The train floor's models extend it.
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
 import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
-import { elements, formatShape, sameShape, type DType } from '../core/shape.js'
+import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { byName, rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
@@ -10,9 +10,10 @@ import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { printProgram, programHash } from '../compiler/passes/print.js'
-import { specialise, specialiseTraced } from '../compiler/passes/specialise.js'
+import { specialise } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
+import type { Type } from '../compiler/type.js'
 import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
@@ -20,6 +21,7 @@ import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, Home, type Declaration } from './home.js'
+import { inspect, sameType, type Layers } from './inspect.js'
 import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { Tensor } from './tensor.js'
 
@@ -153,29 +155,39 @@ export class Model<I, O> {
    * @returns the outputs, a value or a record of values
    * @throws ShapeError when a value has not the shape of its input
    */
-  call(x: I): O {
+  call(x: I): O { return this.inspect(x).output }
+
+  /**
+   * {@link call}, with the outputs of the layers as values: to fetch them in a step, to differentiate by them, or to put others in their place.
+   *
+   * @param x - a value, or a record of values, as the model's inputs
+   * @param options - `feeds`: values by name of a layer, which take the place of its output
+   * @returns `output`; `layer(name)`: the output of a layer (of its last use), as `summary` calls it; their `names`
+   * @throws TypeError for unknown names, ShapeError when a value has not the shape of what it stands for
+   * @example
+   * const net = sequential([conv2d(4, 3, { activation: 'relu' }), flatten(), dense(10)], { input: [8, 8, 1] })
+   * const evidence = step(net, { x: [8, 8, 1], mask: [10] }, ({ x, mask }) => {
+   *   const { output, layer } = net.inspect(x)
+   *   const features = layer('conv2d1')
+   *   return { features, by: gradients(sum(mul(output, mask)), [features])[0] }
+   * })
+   * const rest = step(net, { x: [8, 8, 1], features: [6, 6, 4] }, ({ x, features }) => ({ y: net.inspect(x, { feeds: { conv2d1: features } }).output }))
+   */
+  inspect(x: I, options: { readonly feeds?: Readonly<Record<string, Value>> } = {}): Inspected<O> {
+    checkOptions('inspect', options, ['feeds'])
     const given: Readonly<Record<string, unknown>> = this.definition.oneInput ? { [ONE]: x } : asRecord('call', x)
-    const values = this.values()
-    const names = Object.keys(values)
     const inputs = this.inputs()
     for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message('call', `values for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
-    const outputs = rewrite(specialiseTraced(Object.values(values)), {
-      leaf: (v) => {
-        if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
-        if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
-        const { name } = v.source.spec
-        const value = given[name]
-        if (!(value instanceof Value)) throw new TypeError(message(`call: ${name}`, 'a value', describe(value)))
-        if (value.dtype !== v.dtype || !sameShape(value.shape, v.shape)) throw new ShapeError(message(`call: ${name}`, String(v), String(value)))
-        return value
-      },
+    const taken = new Map([...inputs].map(([name, type]) => [name, sameType(`call: ${name}`, type, given[name])]))
+    const { outputs, ...layers } = inspect(this.values(), options.feeds ?? {}, (v) => {
+      if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
+      return v.source.kind === 'input' ? taken.get(v.source.spec.name) ?? v : v
     })
-    const record = byName(names, outputs)
-    return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as O
+    return { output: (this.definition.oneOutput ? outputs[ONE_OUTPUT] : outputs) as O, ...layers }
   }
 
   /** Inputs by name, with how each is read. */
-  protected inputs(): ReadonlyMap<string, { readonly shape: GraphValue['shape']; readonly spec: InputSpec }> {
+  protected inputs(): ReadonlyMap<string, Type & { readonly spec: InputSpec }> {
     return new Map(this.definition.graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [[v.spec.name, v]] : [])))
   }
 
@@ -334,6 +346,9 @@ export class Model<I, O> {
    */
   summary(): string { return summarize(this.definition) }
 }
+
+/** The outputs of a model that was called on values, and of its layers. */
+export interface Inspected<O> extends Layers { readonly output: O }
 
 /** Puts a `read` op behind every input, for data of the given types; without an index where data needs no conversion, nothing. */
 export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string, DType>, index: Value | null): readonly Value[] {
