@@ -5,7 +5,7 @@ declare module '*/gradient-penalty.mjs' { export function run(options?: { steps?
 declare module '*/characters.mjs' { export function run(options?: { text?: string; units?: number; steps?: number; streams?: number; passes?: number; start?: string; length?: number; temperature?: number; log?: (line: string) => void }): Promise<{ losses: number[]; written: string }> }
 declare module '*/processes.mjs' {
   export interface ProcessesOptions { samples?: number; epochs?: number; batchSize?: number; shards?: number; units?: number }
-  export interface ProcessesRun { killAt?: number; theirs?: ProcessesOptions; execArgv?: readonly string[]; log?: (line: string) => void }
+  export interface ProcessesRun { killAt?: number; kill?: (child: { kill(signal: string): boolean }) => void; theirs?: ProcessesOptions; execArgv?: readonly string[]; log?: (line: string) => void }
   export function one(options?: ProcessesOptions): Promise<string>
   export function two(options?: ProcessesOptions, run?: ProcessesRun): Promise<string>
   export function run(options?: ProcessesOptions & Omit<ProcessesRun, 'theirs'>): Promise<{ hashes: string[] }>

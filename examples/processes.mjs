@@ -108,14 +108,14 @@ export async function one(options = {}) {
  * Two processes: this one and a child.
  *
  * @param options - as of both processes; `theirs`: what is different in the child
- * @param run - `killAt`: the step after which the child is killed; `execArgv`: options of the child's Node; `log`: where lines go
+ * @param run - `killAt`: the step after which the child is killed, by `kill`; `execArgv`: options of the child's Node; `log`: where lines go
  */
-export async function two(options = {}, { killAt = -1, theirs = {}, execArgv = process.execArgv, log = console.log } = {}) {
+export async function two(options = {}, { killAt = -1, kill = (child) => child.kill('SIGKILL'), theirs = {}, execArgv = process.execArgv, log = console.log } = {}) {
   const all = { ...DEFAULTS, ...options }
   const child = fork(import.meta.filename, ['replica', JSON.stringify({ ...all, ...theirs })], { execArgv, serialization: 'advanced' })
   const exited = once(child, 'exit').catch(() => undefined)
   try {
-    return await train(replica(all), new Peer(child), (shard) => shard % 2 === 0, all, { log, onStep: (step) => { if (step === killAt) child.kill('SIGKILL') } })
+    return await train(replica(all), new Peer(child), (shard) => shard % 2 === 0, all, { log, onStep: (step) => { if (step === killAt) kill(child) } })
   } catch (error) {
     child.kill()
     throw error
@@ -135,6 +135,7 @@ export async function run({ killAt = 40, execArgv, log = console.log, ...options
 if (process.argv[1] === import.meta.filename) {
   if (process.argv[2] === 'replica') {
     const options = JSON.parse(process.argv[3])
-    await train(replica(options), new Peer(process), (shard) => shard % 2 === 1, options)
+    const hash = await train(replica(options), new Peer(process), (shard) => shard % 2 === 1, options)
+    if (!process.connected) console.log(`${hash}  the one that is left`)
   } else await run()
 }

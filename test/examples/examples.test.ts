@@ -1,4 +1,6 @@
 // Each example in a short form, on the source: it runs, says something, and does what it shows.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { run as characters } from '../../examples/characters.mjs'
 import { run as gan } from '../../examples/gan.mjs'
@@ -46,7 +48,7 @@ it('characters', async () => {
 })
 
 describe('processes', async () => {
-  const short = { samples: 110, epochs: 2, batchSize: 20, shards: 3, units: 12 }
+  const short = { samples: 110, epochs: 2, batchSize: 20, shards: 5, units: 12 }
   const execArgv = await sourceOptions()
 
   it('one, two, and two of which one is killed train the same weights', async () => {
@@ -62,6 +64,19 @@ describe('processes', async () => {
   it('one that is killed at the first or the last step is no loss either', async () => {
     const want = await one(short)
     for (const killAt of [1, 11, 12]) expect(await two(short, { killAt, execArgv, log: () => undefined })).toBe(want)
+  })
+
+  it('the child goes on when the process that started it is killed, and ends', async () => {
+    const example = new URL('../../examples/processes.mjs', import.meta.url).href
+    const code = `import { two } from '${example}'; await two(${JSON.stringify(short)}, { killAt: 5, kill: () => process.kill(process.pid, 'SIGKILL'), execArgv: ${JSON.stringify(execArgv)} })`
+    const starter = spawn(process.execPath, [...execArgv, '--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const lines: string[] = []
+    starter.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(text))
+    // closed when no process holds it any more: the child too has ended
+    const [, signal] = await once(starter, 'close') as [number | null, string | null]
+    expect(signal).toBe('SIGKILL')
+    expect(lines.join('')).toMatch(/^step [4-6]: the other process is gone, .*\n[0-9a-f]{64} {2}the one that is left\n$/)
+    expect(lines.join('')).toContain(await one(short))
   })
 
   it('replicas of another model or training are refused before the first step', async () => {

@@ -1,7 +1,7 @@
 // Shards through the front door: whoever computes them, in whatever order, sent as bytes or not, they make the step that one model would make.
 import { describe, expect, it, test } from 'vitest'
 import {
-  accuracy, adam, adamW, batchNormalization, decodeShard, dense, dropout, encodeShard, EquigradError, FormatError, functional, input, concatenate, l2, load, mse, NonFiniteError, save, sequential, sgd, ShapeError, shardRows,
+  accuracy, adam, adamW, batchNormalization, clip, concatenate, decodeShard, dense, dropout, encodeShard, EquigradError, flatten, FormatError, functional, gru, input, l2, load, mask, maxNorm, mse, NonFiniteError, orthogonal, save, sequential, sgd, ShapeError, shardRows,
   sparseCategoricalCrossentropy, type Shard,
 } from '../../src/index.js'
 import { randomFloats, shuffled } from '../support/numbers.js'
@@ -139,6 +139,14 @@ describe('hashes', () => {
     expect(model.recipeHash).toBe(hash)
     expect(load(save(model)).recipeHash).toBe(hash)
     expect(model.compile({ optimizer: sgd(), loss: sparseCategoricalCrossentropy() }).recipeHash).not.toBe(hash)
+  })
+  it('files keep both of every kind of model', () => {
+    const plain = sequential([
+      gru(4, { returnSequences: true }), batchNormalization(), dropout(0.2), flatten(), dense(5, { kernelInitializer: orthogonal(), kernelRegularizer: l2(0.1), kernelConstraint: maxNorm(1), biasConstraint: (w) => clip(w, -1, 1) }), dense(1),
+    ], { input: [3, 2] })
+    const model = mask(plain, { 'dense1.kernel': Array.from({ length: 60 }, (_, i) => i % 3) }).compile({ optimizer: adam(), loss: mse(), frozen: ['gru1'] })
+    const again = load(save(model))
+    expect([again.hash, again.recipeHash, again.stateHash()]).toEqual([model.hash, model.recipeHash, model.stateHash()])
   })
   it('that of the state says where training stands', async () => {
     const [a, b] = [replica(2), replica(2)]
