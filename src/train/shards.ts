@@ -82,10 +82,12 @@ export function recipeHash(recipe: Recipe, { segments, averages }: Layout, seed:
   ]))
 }
 
-/** FNV-1a over the words of a message, its own left out: every change of one word shows. */
-function checksum(view: DataView): number {
+/** FNV-1a over the words of a message, its own left out: every change of one word shows. Words as the host has them, like all numbers of a store: little endian. */
+function checksum(bytes: Uint8Array<ArrayBuffer>): number {
+  const words = new Uint32Array(bytes.buffer)
   let hash = 0x811c9dc5
-  for (let at = 0; at < view.byteLength; at += 4) if (at !== AT.checksum) hash = Math.imul(hash ^ view.getUint32(at, true), 0x01000193)
+  for (let i = 0; i < AT.checksum / 4; i++) hash = Math.imul(hash ^ (words[i] ?? 0), 0x01000193)
+  for (let i = AT.checksum / 4 + 1; i < words.length; i++) hash = Math.imul(hash ^ (words[i] ?? 0), 0x01000193)
   return hash >>> 0
 }
 
@@ -123,7 +125,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
   for (let i = 0; i < 32; i++) bytes[AT.recipe + i] = parseInt(recipe.slice(2 * i, 2 * i + 2), 16)
   new Float64Array(bytes.buffer, HEADER, sums.length).set(sums)
   new Float32Array(bytes.buffer, HEADER + sums.byteLength, grad.length).set(grad)
-  view.setUint32(AT.checksum, checksum(view), true)
+  view.setUint32(AT.checksum, checksum(bytes), true)
   return bytes
 }
 
@@ -149,10 +151,10 @@ export function decodeShard(bytes: Uint8Array): Shard {
   const [sums, grad] = [word('sums'), word('grad')]
   const length = HEADER + 8 * sums + 4 * grad
   if (copy.length !== length) refuse(`${length} bytes`, String(copy.length), Math.min(copy.length, length))
-  if (word('checksum') !== checksum(view)) refuse('a message as it was sent', 'one with another checksum', AT.checksum)
+  if (word('checksum') !== checksum(copy)) refuse('a message as it was sent', 'one with another checksum', AT.checksum)
   const [shard, rows, batchSize, step] = [word('shard'), word('rows'), word('batchSize'), view.getFloat64(AT.step, true)]
   const recipe = Array.from(copy.subarray(AT.recipe, AT.recipe + 32), (b) => b.toString(16).padStart(2, '0')).join('')
-  const made = { recipe, step, batchSize, shard, rows, sums: new Float64Array(copy.buffer, HEADER, sums).slice(), grad: new Float32Array(copy.buffer, HEADER + 8 * sums, grad).slice() }
+  const made = { recipe, step, batchSize, shard, rows, sums: new Float64Array(copy.buffer, HEADER, sums), grad: new Float32Array(copy.buffer, HEADER + 8 * sums, grad) }
   try { return checkShard('decodeShard', made) } catch (error) {
     return refuse('the header of a shard', error instanceof Error ? `one that says otherwise (${error.message.replace(/\.$/, '')})` : 'another', AT.shard)
   }
