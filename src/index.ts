@@ -25,6 +25,7 @@ export type { Dense, Nested, Typed } from './model/data.js'
 export {
   TrainableModel, type Compiled, type CompileOptions, type EvaluateOptions, type FitOptions, type History, type LabelsOf, type LossOf, type MetricsOf, type Scores, type StreamBatch,
 } from './train/model.js'
+export { decodeShard, encodeShard, shardRows, type Shard, type ShardOptions } from './train/shards.js'
 export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
 

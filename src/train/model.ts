@@ -1,5 +1,6 @@
 // Models that train: compile, fit, evaluate and trainOnBatch over the models of the floor below.
-import { BusyError, describe, EquigradError, message } from '../core/errors.js'
+import { BusyError, describe, EquigradError, message, NonFiniteError, ShapeError } from '../core/errors.js'
+import { sha256Hex } from '../core/hash.js'
 import { checkCount, checkFlag, checkGiven, checkNames, checkNumber, checkOptions } from '../core/options.js'
 import type { DType } from '../core/shape.js'
 import type { InputSpec, Value } from '../compiler/graph/value.js'
@@ -17,7 +18,8 @@ import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, runStep } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
 import { Scoreboard } from './scores.js'
-import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
+import { checkShards, recipeHash, type Shard, type ShardOptions } from './shards.js'
+import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, shardRange, Trainer, WEIGHT } from './trainer.js'
 
 export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O]: Loss<never> }
 export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
@@ -101,6 +103,45 @@ export interface Compiled<I, O, L, M> extends Model<I, O> {
   readonly epoch: number
   /** {@link trainOnBatch}, at once; throws while another training call holds the store. */
   trainOnBatchSync(x: DataOf<I>, y: LabelsOf<L>, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<L, M>
+  /**
+   * What one shard of a batch contributes to the next step: here, in a worker, on another machine, or later. Changes nothing.
+   *
+   * Which replica computes it does not matter: its bits are those that `trainOnBatch` adds up, if weights, data and `samples` are the same.
+   *
+   * @param x - the whole batch; or with `batchSize` only the rows of this shard (`shardRows` says which)
+   * @param y - labels as the loss takes them
+   * @param options - `shard`: which of those that `compile` was told, from 0; `sampleWeight`; `samples`; `batchSize`
+   * @returns sums of gradients, losses and metrics, to be applied here or sent as bytes (`encodeShard`). Something not finite in it shows when it is applied.
+   * @throws TypeError, RangeError, ShapeError for data or options that do not fit
+   * @example
+   * const shards = [await model.computeShard(x, y, { shard: 0 })]
+   * const { loss } = await model.applyShards(shards)
+   */
+  computeShard(x: DataOf<I>, y: LabelsOf<L>, options: ShardOptions): Promise<Shard>
+  /**
+   * The step that some shards make together: the same bits as one `trainOnBatch`, in whatever order and from whomever they came.
+   *
+   * @param shards - each one that has rows, once, all of one batch
+   * @returns the scores of the whole batch before the update
+   * @throws with nothing changed: TypeError, RangeError, ShapeError, EquigradError for a shard that is missing, there twice, of another step, batch or training;
+   * NonFiniteError where a loss, gradient or statistic is not finite
+   * @example
+   * const bytes = encodeShard(await model.computeShard(x, y, { shard: 0 })) // over a network
+   * const { loss } = await model.applyShards([decodeShard(bytes)])
+   */
+  applyShards(shards: readonly Shard[]): Promise<Scores<L, M>>
+  /** SHA-256 of what a step computes: model, loss, metrics, optimizer, seed and shards, without names. Replicas whose hashes are equal train together. */
+  readonly recipeHash: string
+  /**
+   * SHA-256 of where training stands: weights, the optimizer's states, the step and the rate's factor. Replicas at one step must have the same.
+   * It reads all weights and states, so it is not for every step.
+   *
+   * @example
+   * const before = model.stateHash()
+   * await model.trainOnBatch(x, y)
+   * const moved = model.stateHash() !== before // true
+   */
+  stateHash(): string
 }
 
 /** What saving needs of a training, and loading gives back. */
@@ -121,6 +162,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #recipe: Recipe | undefined
   #resume: TrainingState | undefined
   #trainer: Trainer | undefined
+  #recipeHash: string | undefined
   #kept: Map<string, Float32Array> | undefined
   /** training calls that run or wait */
   #busy = 0
@@ -174,6 +216,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     this.#trainer?.release()
     this.#evaluators.release()
     this.#trainer = undefined
+    this.#recipeHash = undefined
     this.#resume = undefined
   }
 
@@ -314,6 +357,69 @@ export class TrainableModel<I, O> extends Model<I, O> {
     }
   }
 
+  computeShard(x: unknown, y: unknown, options: ShardOptions): Promise<Shard>
+  async computeShard(x: unknown, y: unknown, options: ShardOptions): Promise<Shard> {
+    const { shards } = this.#compiled('computeShard')
+    checkGiven('computeShard', options, ['shard', 'sampleWeight', 'samples', 'batchSize'])
+    const shard = checkNumber('computeShard.shard', options.shard, { integer: true, min: 0, below: shards })
+    const data = this.#readAll('computeShard', x, y, options.sampleWeight)
+    const given = sameCount('computeShard', data)
+    const batchSize = checkCount('computeShard.batchSize', options.batchSize ?? given)
+    const [from, to] = shardRange(batchSize, shard, shards)
+    const whole = options.batchSize === undefined
+    if (!whole && given !== to - from) throw new ShapeError(message('computeShard', `the ${to - from} rows of shard ${shard} of ${batchSize} samples`, String(given), 'Leave batchSize out to pass the whole batch.'))
+    const all = options.samples === undefined ? undefined : checkSamples(options.samples, given)
+    const samples = all === undefined ? Int32Array.from({ length: to - from }, (_, i) => from + i) : whole ? all.slice(from, to) : all
+    const own = whole ? mapRows(data, (rows) => sliceRows(rows, from, to)) : data
+    return this.#exclusive(() => Promise.resolve(this.#shardOf(own, samples, shard, batchSize)))
+  }
+
+  /** @param own - the rows of the shard alone */
+  #shardOf(own: ReadonlyMap<string, Rows>, samples: Int32Array, shard: number, batchSize: number): Shard {
+    const trainer = this.#training('computeShard')
+    const stamp = { recipe: this.recipeHash, step: trainer.step, batchSize }
+    const feed = arrayFeed(this.store, own, samples.length, { batchSize: samples.length, shuffle: false, seed: this.seed })
+    try {
+      for (const { sources, batch } of feed.batches(0, 0)) return { ...stamp, ...trainer.ownShard(sources, { rows: batch.rows, samples }, shard, batchSize) }
+      return { ...stamp, ...trainer.emptyShard(shard) }
+    } finally {
+      feed.release()
+    }
+  }
+
+  applyShards(shards: readonly Shard[]): Promise<Scores<unknown, unknown>>
+  async applyShards(shards: readonly Shard[]): Promise<unknown> {
+    this.#compiled('applyShards')
+    return this.#exclusive(() => Promise.resolve(this.#applyShards(shards)))
+  }
+
+  #applyShards(given: unknown): ScoreRecord {
+    const trainer = this.#training('applyShards')
+    const { recipe, layout, sumCount, step, epoch } = trainer
+    const { shards, batchSize } = checkShards(given, { recipe: this.recipeHash, step, shards: recipe.shards, gradLength: layout.bytes / 4, sumCount })
+    trainer.combine(shards)
+    const { ok, sums, penalty } = trainer.apply()
+    if (!ok) throw new NonFiniteError(message(`applyShards, step ${step}`, 'finite numbers', 'a loss, gradient or statistic that is not finite', 'Nothing has changed. A lower learning rate, clipping or scaled inputs may help.'), epoch, step, null)
+    const board = new Scoreboard(recipe, this.definition.oneOutput)
+    board.add(sums, penalty, batchSize)
+    return board.scores()
+  }
+
+  /** SHA-256 of what a step computes, without names. */
+  get recipeHash(): string {
+    const { recipe, layout } = this.#training('recipeHash')
+    return this.#recipeHash ??= recipeHash(recipe, layout, this.seed)
+  }
+
+  /** SHA-256 of weights, states, step and the rate's factor. */
+  stateHash(): string {
+    const trainer = this.#training('stateHash')
+    const arrays: readonly (Float32Array | Float64Array)[] = [
+      ...Object.values(this.getWeights()).map(({ data }) => data), ...Object.values(trainer.getState()), Float64Array.of(trainer.step, trainer.scale),
+    ]
+    return sha256Hex(...arrays.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength)))
+  }
+
   /** Inputs, labels and weights of samples, checked, by the names of the recipe's inputs. */
   #readAll(where: string, x: unknown, y: unknown, sampleWeight: Float32Array | readonly number[] | undefined): Map<string, Rows> {
     const recipe = this.#compiled(where)
@@ -392,6 +498,13 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const dtypes = new Map(recipe.graph.values.flatMap((v): [string, DType][] => (v.role === 'input' ? [[v.spec.name, v.spec.data]] : [])))
     return viewProgram(gradProgram(recipe, layout, { weighted: false, dtypes, capacity: shardCapacity(checkCount('program.capacity', options.capacity ?? 32), recipe.shards) }))
   }
+}
+
+/** Indices of samples in their data, one for each row. */
+function checkSamples(given: unknown, count: number): Int32Array {
+  if (!(given instanceof Int32Array) && !Array.isArray(given)) throw new TypeError(message('computeShard.samples', 'an Int32Array or a list of numbers', describe(given)))
+  if (given.length !== count) throw new ShapeError(message('computeShard.samples', `${count} indices, one for each sample`, String(given.length)))
+  return Int32Array.from(given, (i: unknown, at) => checkNumber(`computeShard.samples[${at}]`, i, { integer: true, min: 0, max: 0x7fffffff }))
 }
 
 const mapRows = (data: ReadonlyMap<string, Rows>, change: (rows: Rows) => Rows): Map<string, Rows> => new Map([...data].map(([name, rows]) => [name, change(rows)]))

@@ -222,15 +222,24 @@ export class Trainer {
   /** One shard of a step, as bytes: whoever computes it, wherever. */
   shard(sources: Sources, batch: Batch, shard: number): ShardResult {
     const n = batch.rows.length
+    const [from, to] = shardRange(n, shard, this.recipe.shards)
+    return this.ownShard(sources, { rows: batch.rows.subarray(from, to), samples: batch.samples.subarray(from, to) }, shard, n)
+  }
+
+  /** {@link shard}, by its own rows of a batch of `n`. */
+  ownShard(sources: Sources, own: Batch, shard: number, n: number): ShardResult {
+    const rows = own.rows.length
     const { shards } = this.recipe
-    const [from, to] = shardRange(n, shard, shards)
-    this.#runShard(sources, batch, from, to, n, shardCapacity(n, shards))
+    this.#runShard(sources, own, 0, rows, n, shardCapacity(n, shards))
     if (shards === 1) this.#rows = n
     return {
-      shard, rows: to - from, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
+      shard, rows, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
       sums: this.#store.f64(this.#shardSums.address, this.sumCount).slice(),
     }
   }
+
+  /** What a shard without rows contributes. */
+  emptyShard(shard: number): ShardResult { return { shard, rows: 0, grad: new Float32Array(this.layout.bytes / 4), sums: new Float64Array(this.sumCount) } }
 
   /** Combines the shards of a step: the first that has rows is copied, the others are added in ascending order. */
   combine(results: readonly ShardResult[]): void {

@@ -262,9 +262,33 @@ async function constrained(equigrad) {
   return row({ getWeights: () => weights }, [first.epochs, second.epochs, history], p)
 }
 
+/** Shards of each step, by two models in turn, last first, sent as bytes; samples in an order of their own, the last batch short, with an empty shard. */
+async function shards({ sequential, dense, dropout, batchNormalization, adam, sparseCategoricalCrossentropy, accuracy, l2, encodeShard, decodeShard }) {
+  const n = 52
+  const x = numbers(n * 6, 14)
+  const y = Int32Array.from({ length: n }, (_, i) => (x[i * 6] > 0 ? 1 : 0) + (x[i * 6 + 1] > 0 ? 1 : 0))
+  const sampleWeight = numbers(n, 15).map((w) => w + 1)
+  const make = () => sequential([dense(11, { activation: 'relu', kernelRegularizer: l2(1e-3) }), batchNormalization({ momentum: 0.8 }), dropout(0.3), dense(3, { activation: 'softmax' })], { input: [6], seed: 14 })
+    .compile({ optimizer: adam({ learningRate: 0.01, globalClipNorm: 1 }), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()], shards: 4 })
+  const models = [make(), make()]
+  const history = []
+  for (let epoch = 0; epoch < 4; epoch++) {
+    for (let from = 0; from < n; from += 7) {
+      const samples = Array.from({ length: Math.min(7, n - from) }, (_, i) => ((from + i) * 11) % n)
+      const batch = [Float32Array.from(samples.flatMap((s) => Array.from(x.subarray(s * 6, (s + 1) * 6)))), Int32Array.from(samples, (s) => y[s])]
+      const sums = []
+      for (let shard = 3; shard >= 0; shard--) sums.push(encodeShard(await models[(shard + epoch) % 2].computeShard(...batch, { shard, samples, sampleWeight: Float32Array.from(samples, (s) => sampleWeight[s]) })))
+      for (const model of models) history.push(await model.applyShards(sums.map(decodeShard)))
+    }
+  }
+  const [first, second] = models
+  if (first.stateHash() !== second.stateHash()) throw new Error('replicas that applied the same shards differ')
+  return row(first, [history], await second.predict(x))
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards })) rows[name] = await train(equigrad, data)
   return rows
 }

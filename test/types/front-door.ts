@@ -1,8 +1,8 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
-  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, createStore, cosineDecay, dense, depthwiseConv2d, dropout, earlyStopping, elu,
-  flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy,
-  sparseXent, square, step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Tensor, type Value,
+  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, createStore, cosineDecay, decodeShard, dense, depthwiseConv2d, dropout, earlyStopping, elu, encodeShard,
+  flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy,
+  sparseXent, square, step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type Value,
 } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -353,4 +353,36 @@ export async function steps(): Promise<void> {
   step(g, { z: [3] }, ({ z }) => ({ z }), { mode: 'fit' })
   // @ts-expect-error words for numbers
   constant('1')
+}
+
+export async function shards(): Promise<void> {
+  const model = sequential([dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()], shards: 2 })
+  const one = await model.computeShard(x, y, { shard: 0 })
+  same<typeof one, Shard>(true)
+  const other = await model.computeShard(x, [1, 2], { shard: 1, samples: [7, 8], sampleWeight: floats, batchSize: 4 })
+  const scores = await model.applyShards([one, decodeShard(encodeShard(other))])
+  same<typeof scores.accuracy, number>(true)
+  same<typeof scores, Awaited<ReturnType<typeof model.trainOnBatch>>>(true)
+  same<ReturnType<typeof shardRows>, readonly [number, number]>(true)
+  same<[typeof model.hash, typeof model.recipeHash, ReturnType<typeof model.stateHash>], [string, string, string]>(true)
+  void [scores, shardRows(10, 1, 2)]
+  // @ts-expect-error which shard is not said
+  await model.computeShard(x, y, {})
+  // @ts-expect-error no options
+  await model.computeShard(x, y)
+  // @ts-expect-error float labels for a sparse loss
+  await model.computeShard(x, new Float32Array(3), { shard: 0 })
+  // @ts-expect-error misspelt option
+  await model.computeShard(x, y, { shard: 0, sample: [1] })
+  // @ts-expect-error one shard for a list
+  await model.applyShards(one)
+  // @ts-expect-error bytes for shards
+  await model.applyShards([encodeShard(one)])
+  // @ts-expect-error a metric not compiled
+  void (await model.applyShards([one])).mae
+  // @ts-expect-error a shard is read only
+  one.rows = 3
+  const plain = sequential([dense(3)], { input: [4] })
+  // @ts-expect-error not compiled
+  await plain.computeShard(x, new Float32Array(3), { shard: '0' })
 }
