@@ -9,7 +9,7 @@ import { stopwatch } from '../runtime/platform/clock.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { TrainableModel, type Compiled, type LabelsOf } from '../train/model.js'
 import { isAmong } from '../train/recipe.js'
-import { IncrementalLoss, type Change } from './incremental.js'
+import { columnCount, IncrementalLoss, type Change } from './incremental.js'
 import { rewriteWeights } from './rewrite.js'
 
 export interface ClipOptions {
@@ -259,7 +259,7 @@ class Columns {
 
 function columnsOf<I, O>(key: string, loss: IncrementalLoss, { definition }: TrainableModel<I, O>, bound: number): Columns {
   const shape = params(definition.graph).find((p) => p.key === key)?.shape ?? []
-  return new Columns(key, shape.length < 2 ? 1 : Number(shape[shape.length - 1]), loss.weights(key).slice(), bound)
+  return new Columns(key, columnCount(shape), loss.weights(key).slice(), bound)
 }
 
 const sumOf = (layers: readonly ClipLayer[], of: keyof ClipLayer): number => layers.reduce((sum, layer) => sum + layer[of], 0)

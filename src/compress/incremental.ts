@@ -3,7 +3,7 @@
 // columns share a panel of it: a column of a product is sums of its own in the order of law 3, so it has the bits of the whole product.
 import { EquigradError, message } from '../core/errors.js'
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../core/codes.js'
-import { dtypeBytes, elements, isBatched, type DType } from '../core/shape.js'
+import { dtypeBytes, elements, isBatched, type DType, type Shape } from '../core/shape.js'
 import { fromGraph } from '../compiler/graph/graph.js'
 import { byName, rewrite, topological, Value, type Node } from '../compiler/graph/value.js'
 import { GEMM_COLUMNS, GEMM_ROWS, PANEL } from '../compiler/kernels.js'
@@ -20,6 +20,9 @@ import { readInputs, type Weight } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
 import { Store, type Block } from '../runtime/store.js'
 import type { Recipe } from '../train/recipe.js'
+
+/** Columns of a weight: its last dimension; a vector is one column. */
+export const columnCount = (shape: Shape): number => (shape.length < 2 ? 1 : Number(shape[shape.length - 1]))
 
 /** Other values for some weights of one column: of a weight [..., columns], those at row · columns + column. */
 export interface Change { readonly column: number; readonly rows: Int32Array; readonly values: Float32Array }
@@ -159,7 +162,7 @@ export class IncrementalLoss {
   #write(key: string, { column, rows, values }: Change): Float32Array {
     const w = this.weights(key)
     const { shape } = this.#store.param(key)
-    const columns = Number(shape[shape.length - 1] ?? 1)
+    const columns = columnCount(shape)
     return Float32Array.from(rows, (row, i) => {
       const before = w[row * columns + column] ?? 0
       w[row * columns + column] = values[i] ?? 0
