@@ -124,11 +124,13 @@ export async function stochasticClip<I, O, L, M>(model: Compiled<I, O, L, M>, da
   for (const name of Object.keys(rest)) throw new TypeError(message('stochasticClip: data', '{ x, y }', `'${name}' besides`))
   const read = own.readSamples('stochasticClip', x, y)
   const keys = keysOf(own, options.keys)
-  const loss = new IncrementalLoss({ ...read, weights: own.getWeights(), keys, seed: own.seed })
+  // What a fit does to the model meanwhile does not matter.
+  const weights = own.getWeights()
+  const loss = new IncrementalLoss({ ...read, weights, keys, seed: own.seed })
   if (!(Math.abs(loss.loss) < Infinity)) throw new EquigradError(message('stochasticClip', 'a finite loss before anything is clipped', String(loss.loss)))
-  const search = new Search(loss, keys.map((key) => columnsOf(key, loss, own, given.bound)), given)
+  const search = new Search(loss, keys.map((key) => columnsOf(key, weights[key], given.bound)), given)
   const statistics = await search.run()
-  return { model: heldModel(own, loss, keys, given.bound), statistics }
+  return { model: heldModel(own, weights, loss, keys, given.bound), statistics }
 }
 
 type Settings = Required<Omit<ClipOptions, 'keys' | 'signal' | 'onProgress'>> & Pick<ClipOptions, 'signal' | 'onProgress'>
@@ -257,9 +259,9 @@ class Columns {
   }
 }
 
-function columnsOf<I, O>(key: string, loss: IncrementalLoss, { definition }: TrainableModel<I, O>, bound: number): Columns {
-  const shape = params(definition.graph).find((p) => p.key === key)?.shape ?? []
-  return new Columns(key, columnCount(shape), loss.weights(key).slice(), bound)
+function columnsOf(key: string, weight: Weight | undefined, bound: number): Columns {
+  if (weight === undefined) throw new EquigradError(`stochasticClip: no weight '${key}'`)
+  return new Columns(key, columnCount(weight.shape), weight.data.slice(), bound)
 }
 
 const sumOf = (layers: readonly ClipLayer[], of: keyof ClipLayer): number => layers.reduce((sum, layer) => sum + layer[of], 0)
@@ -375,10 +377,9 @@ class Search {
 const clip = (w: number, bound: number): number => (bound === 0 ? 0 : Math.min(Math.max(w, -bound), bound))
 
 /** The model with the weights that were reached; those that are clipped become select(mask, W, what they are). */
-function heldModel<I, O>(model: TrainableModel<I, O>, loss: IncrementalLoss, keys: readonly string[], bound: number): TrainableModel<I, O> {
-  const weights: Record<string, Float32Array> = {}
-  for (const [key, { data }] of Object.entries<Weight>(model.getWeights())) weights[key] = keys.includes(key) ? loss.weights(key).slice() : data
-  const definition = rewriteWeights(model.definition, (w, key) => (keys.includes(key) ? held(w, weights[key] ?? new Float32Array(0), bound) : w))
+function heldModel<I, O>({ definition: given }: TrainableModel<I, O>, before: Readonly<Record<string, Weight>>, loss: IncrementalLoss, keys: readonly string[], bound: number): TrainableModel<I, O> {
+  const weights = Object.fromEntries(Object.entries(before).map(([key, { data }]) => [key, keys.includes(key) ? loss.weights(key).slice() : data]))
+  const definition = rewriteWeights(given, (w, key) => (keys.includes(key) ? held(w, weights[key] ?? new Float32Array(0), bound) : w))
   return new TrainableModel<I, O>(definition, ownParams(definition), weights)
 }
 
