@@ -30,6 +30,7 @@ export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
 
 export { mask } from './compress/rewrite.js'
+export { stochasticClip, type ClipLayer, type Clipped, type ClipOptions, type ClipProgress, type ClipStatistics } from './compress/clip.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'

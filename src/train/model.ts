@@ -259,6 +259,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
     return { recipe, step, epoch, position, scale, states: this.#training('save').getState() }
   }
 
+  /** The recipe, and samples with their labels, checked, by the names of its inputs: for what measures the loss in its own way. */
+  readSamples(where: string, x: unknown, y: unknown): { readonly recipe: Recipe; readonly data: ReadonlyMap<string, Rows> } {
+    return { recipe: this.#compiled(where), data: this.#readAll(where, x, y, undefined) }
+  }
+
   /** Updates completed since compile. */
   get step(): number { return this.#trainer?.step ?? this.#resume?.step ?? 0 }
   /** Epochs completed since compile. */

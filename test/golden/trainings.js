@@ -286,9 +286,25 @@ async function shards({ sequential, dense, dropout, batchNormalization, adam, sp
   return row(first, [history], await second.predict(x))
 }
 
+/** Random weight clipping with loss check, both rules and bounds, of a net and of its clipped one; then training that keeps what was clipped. */
+async function clipped({ sequential, dense, conv2d, flatten, reshape, stochasticClip, sgd, sparseCategoricalCrossentropy, save, load }, { digits }) {
+  const { images: x, labels: y } = digits({ samples: 60, seed: 15 })
+  const compile = (model) => model.compile({ optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }), loss: sparseCategoricalCrossentropy() })
+  const model = compile(sequential([reshape([28, 28, 1]), conv2d(3, 5, { strides: 4, activation: 'relu' }), flatten(), dense(21, { activation: 'tanh' }), dense(10, { activation: 'softmax' })], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 }, seed: 15 }))
+  const first = await model.fit(x, y, { epochs: 4, batchSize: 20 })
+  const bounded = await stochasticClip(model, { x, y }, { fraction: 0.7, bound: 0.1, group: 5, accept: 'annealed', budget: 400, seed: 1 })
+  const pruned = await stochasticClip(compile(bounded.model), { x, y }, { fraction: 0.5, group: 8, candidates: 5, tolerance: 0.001, budget: 600, seed: 2 })
+  const again = load(save(compile(pruned.model)))
+  const second = await again.fit(x, y, { epochs: 3, batchSize: 20 })
+  const p = await again.predict(x)
+  checkAlone(again, x, 784, p)
+  const counts = [bounded, pruned].map(({ statistics: { tried, accepted, clipped, loss, tolerance } }) => ({ tried, accepted, clipped, tolerance, ...loss }))
+  return row(again, [first.epochs, counts, second.epochs], p)
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped })) rows[name] = await train(equigrad, data)
   return rows
 }

@@ -1,8 +1,9 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
-  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, createStore, cosineDecay, decodeShard, dense, depthwiseConv2d, dropout, earlyStopping, elu, encodeShard,
-  flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy,
-  sparseXent, square, step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type Value,
+  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, cosineDecay, createStore, decodeShard, dense,
+  depthwiseConv2d, dropout, earlyStopping, elu, encodeShard, flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg,
+  nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy, sparseXent, square, step, stepDecay, stochasticClip, sub, sum, truncatedNormal,
+  unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type Value,
 } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -385,4 +386,21 @@ export async function shards(): Promise<void> {
   const plain = sequential([dense(3)], { input: [4] })
   // @ts-expect-error not compiled
   await plain.computeShard(x, new Float32Array(3), { shard: '0' })
+}
+
+export async function clipped(): Promise<void> {
+  const model = sequential([dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy({ fromLogits: true }) })
+  const { model: sparse, statistics } = await stochasticClip(model, { x, y }, { fraction: 0.5, accept: 'annealed', signal: new AbortController().signal, onProgress: ({ loss }) => { same<typeof loss, number>(true); void loss } })
+  same<typeof statistics.stopped, 'fraction' | 'budget' | 'aborted'>(true)
+  const p = await sparse.compile({ optimizer: sgd(), loss: mse() }).predict(x)
+  same<typeof p, Tensor>(true)
+  void [p, statistics]
+  // @ts-expect-error no fraction
+  await stochasticClip(model, { x, y }, {})
+  // @ts-expect-error a misspelt option
+  await stochasticClip(model, { x, y }, { fraction: 0.5, budjet: 3 })
+  // @ts-expect-error a rule that is none
+  await stochasticClip(model, { x, y }, { fraction: 0.5, accept: 'always' })
+  // @ts-expect-error labels of numbers for a loss of classes
+  await stochasticClip(model, { x, y: floats }, { fraction: 0.5 })
 }
