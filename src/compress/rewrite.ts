@@ -6,7 +6,7 @@ import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, everyNode, rewrite, type Value } from '../compiler/graph/value.js'
 import { select } from '../compiler/ops/select.js'
 import { ops } from '../compiler/ops/index.js'
-import { layerWeights, markedKey, weight } from '../compiler/ops/weight.js'
+import { layerWeights, markedKey, markedTrainable, weight } from '../compiler/ops/weight.js'
 import { ownParams, type Definition, type Model } from '../model/model.js'
 import { averagedKey } from '../compiler/passes/specialise.js'
 import { TrainableModel } from '../train/model.js'
@@ -39,12 +39,12 @@ export function rewriteWeights(definition: Definition, replace: (weight: Value, 
       const { key } = v.source
       if (marked.has(key)) return where === 'inside' ? replaced(v, key) : v
       const w = replaced(v, key)
-      return w.source.kind === 'node' ? weight(w, key) : w
+      return w === v ? v : weight(w, key, v.source.spec.trainable)
     },
     node(node, ins) {
       if (node.op.name === 'average') averagedKey(node, ins)
       const key = markedKey(node), [v] = ins
-      return key === undefined || v === undefined || where === 'inside' ? undefined : [weight(replaced(v, key), key)]
+      return key === undefined || v === undefined || where === 'inside' ? undefined : [weight(replaced(v, key), key, markedTrainable(node))]
     },
   })
   return withValues(definition, Object.keys(values), fresh)

@@ -10,8 +10,8 @@ export interface SingularValues {
   readonly right: readonly Float64Array[]
 }
 
-/** Below this a pair is taken to be at right angles: some roundings of f64. */
-const PARALLEL = 2 ** -48
+/** Below this cosine a pair is taken to be at right angles: 2⁻⁴⁸, some roundings of f64. */
+const PARALLEL = 3.552713678800501e-15
 /** Convergence is quadratic: some ten are needed. */
 const SWEEPS = 60
 

@@ -543,7 +543,7 @@ const rangeDraw: Draw = (next) => Math.floor(next() * 8) / 4
 
 const quantRows: readonly Row[] = [
   {
-    op: 'weight', name: 'weight', units: 0, gradient: 'differences', build: build('weight'), cases: ([[], [7], [8, 3], [4099]] as const).map((shape) => ({ operands: [f32(shape, any)], attrs: { key: 'w' } })),
+    op: 'weight', name: 'weight', units: 0, gradient: 'differences', build: build('weight'), cases: ([[], [7], [8, 3], [4099]] as const).map((shape) => ({ operands: [f32(shape, any)], attrs: { key: 'w', trainable: true } })),
     oracle: (ins) => operandAt(ins, 0).data.map((y) => ({ y, scale: 0 })),
   },
   {

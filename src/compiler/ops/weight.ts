@@ -1,4 +1,4 @@
-// weight: the mark of an expression that stands for a weight, with the weight's key. It computes nothing. A rewrite finds the weight by it, and
+// weight: the mark of an expression that stands for a weight, with the weight's key, and whether that weight was trained. It computes nothing. A rewrite finds the weight by it, and
 // `strip` puts a plain weight back; `specialise` removes it, so that no other pass meets one.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, isBatched } from '../../core/shape.js'
@@ -18,17 +18,19 @@ export const weightOp: Op = {
   infer(ins, attrs) {
     const { shape } = operand('weight', ins, 0)
     keyOf(attrs)
+    if (typeof attrs['trainable'] !== 'boolean') throw new ShapeError(message('weight: trainable', 'true or false', describe(attrs['trainable'])))
     if (isBatched(shape)) throw new ShapeError(message('weight', 'a value without samples', formatShape(shape)))
     return [{ shape, dtype: 'f32' }]
   },
   lower: (ctx) => ctx.alias(0, ctx.in(0)),
 }
 
-/** `expression`, marked as what layers get for the weight of this key. */
-export const weight = (expression: Value, key: string): Value => apply1(weightOp, [expression], { key })
+/** `expression`, marked as what layers get for the weight of this key; `trainable`: was that trained before an expression stood for it? */
+export const weight = (expression: Value, key: string, trainable: boolean): Value => apply1(weightOp, [expression], { key, trainable })
 
-/** The key that a node marks its operand with, if it is a mark. */
+/** The key that a node marks its operand with, if it is a mark; and whether the weight was trained. */
 export const markedKey = (node: Node): string | undefined => (node.op === weightOp ? keyOf(node.attrs) : undefined)
+export const markedTrainable = (node: Node): boolean => node.attrs['trainable'] === true
 
 /**
  * The weights as layers get them, by key, in the order of the definition: what is marked, and parameters that are not part of a marked expression.
