@@ -87,6 +87,15 @@ describe.each(Object.keys(kinds))('%s', (name) => {
     expect(hashOf(strip(plain))).toBe(hashOf(plain))
   })
 
+  it('in prediction what depends on weights alone is computed once, until they change', () => {
+    const model = make(net()), { program } = model.program('predict')
+    const late = program.calls.slice(program.prologue).map(({ kernel }) => kernel)
+    expect(late.filter((kernel) => ['f32_fake_quant', 'f32_select', 'f32_reduce', 'f32_pack_b', 'copy'].includes(kernel))).toEqual([])
+    const before = bits(model)
+    model.setWeights(Object.fromEntries(Object.entries(model.getWeights()).map(([key, { data, shape }]) => [key, { data: data.map((v) => v + 0.5), shape }])))
+    expect(bits(model)).not.toBe(before)
+  })
+
   it('is a new model: the first one keeps its weights, and its own training', async () => {
     const first = await trained(net(), adam())
     const before = hashOf(first.model)
