@@ -31,6 +31,11 @@ export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type
 
 export { mask } from './compress/rewrite.js'
 export { stochasticClip, type ClipLayer, type Clipped, type ClipOptions, type ClipProgress, type ClipStatistics } from './compress/clip.js'
+export { magnitudeMask, type MagnitudeMaskOptions } from './compress/magnitude.js'
+export { fakeQuantize, type FakeQuantizeOptions } from './compress/fake-quantize.js'
+export { lowRank, type Factorised, type LowRank, type Rank } from './compress/low-rank.js'
+export { adapter, type AdapterOptions } from './compress/adapter.js'
+export { strip } from './compress/strip.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'

@@ -99,6 +99,11 @@ export const kernelTable = {
   /** y[i] = mask[i] ≠ 0 ? a[i·aStride] : b[i·bStride]; mask of u8; strides 0 or 1. A selection of bits: no arithmetic. Tile: ELEMENTS. */
   f32_select: fields('mask a b y length aStride bStride'),
   /**
+   * y[o, i] = q·s + (+0), q = min(max(nearest(x / s), −levels), levels), s = range[i·rangeStride] / levels: every operation rounded to f32, nearest
+   * half to even. Where s = 0, +0; of NaN, NaN. rangeStride 0 or 1. y may be x. Tiles: outer·⌈inner / ELEMENTS⌉, chunks of a row fastest.
+   */
+  f32_fake_quant: fields('x range y outer inner rangeStride levels'),
+  /**
    * y[r, :] = convert(source[index[r], :]); index: address of i32, or 0 for r itself. sourceType and yType are dtype codes (y: f32 or i32).
    * To f32: convert, then ·scale + offset in f32 unless scale = 1 and offset = 0. To i32: from u8 or i32. Tile: ROWS rows.
    */

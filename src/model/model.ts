@@ -6,6 +6,7 @@ import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/g
 import { byName, rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
+import { layerWeights } from '../compiler/ops/weight.js'
 import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
@@ -312,6 +313,32 @@ export class Model<I, O> {
   }
 
   /**
+   * Copies of what layers compute with, by key. They are the weights, but for those that an expression stands for since the model was masked,
+   * fake-quantised, factorised or adapted: of these, what it gives.
+   */
+  getEffectiveWeights(): Record<string, Weight> {
+    const found = layerWeights(Object.values(this.values()))
+    const computed = [...found].filter(([, v]) => v.source.kind === 'node')
+    const weights = this.getWeights()
+    if (computed.length > 0) Object.assign(weights, this.#computed(new Map(computed)))
+    return Object.fromEntries([...found.keys()].flatMap((key): [string, Weight][] => { const w = weights[key]; return w === undefined ? [] : [[key, w]] }))
+  }
+
+  /** Values that are made of weights and constants alone, by the kernels that a prediction computes them with. */
+  #computed(values: ReadonlyMap<string, Value>): Record<string, Weight> {
+    const fetches = byName(values.keys(), fuse(specialise([...values.values()], 'predict')))
+    const executor = new Executor(verify(planMemory(lower({ capacity: 1, fetches }))), this.store, { seed: this.seed })
+    try {
+      executor.bind(1)
+      executor.prepare()
+      executor.run()
+      return Object.fromEntries([...values].map(([key, { shape }]) => [key, { data: this.store.f32(executor.output(key), elements(shape)).slice(), shape: shape.map(Number) }]))
+    } finally {
+      executor.release()
+    }
+  }
+
+  /**
    * Sets weights, some or all; nothing changes when one of them does not fit.
    *
    * @param weights - by key, each with the shape it has
@@ -398,8 +425,12 @@ export function sameCount(where: string, data: ReadonlyMap<string, Rows>): numbe
 
 function summarize({ graph, name }: Definition): string {
   const counted = new Map<string, number>()
+  const paths = new Set(graph.nodes.map((node) => node.path))
   for (const p of params(graph)) {
-    const path = p.key.slice(name === '' ? 0 : name.length + 1, p.key.lastIndexOf('.'))
+    // A key may go on after the weight's own name: factors and adapters of `dense1.kernel` are `dense1.kernel.u` and so on.
+    const key = p.key.slice(name === '' ? 0 : name.length + 1)
+    let path = key.slice(0, key.lastIndexOf('.'))
+    while (!paths.has(path) && path.includes('.')) path = path.slice(0, path.lastIndexOf('.'))
     counted.set(path, (counted.get(path) ?? 0) + elements(p.shape))
   }
   const rows: (readonly [string, string, string])[] = []

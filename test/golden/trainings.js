@@ -302,9 +302,38 @@ async function clipped({ sequential, dense, conv2d, flatten, reshape, stochastic
   return row(again, [first.epochs, counts, second.epochs], p)
 }
 
+/** Weights as expressions: quantised training, masks by magnitude, factors, adapters, each alone and on top of one another; saved half-way, stripped. */
+async function expressions({ sequential, dense, conv2d, flatten, fakeQuantize, mask, magnitudeMask, lowRank, adapter, strip, adam, adamW, sgd, rmsprop, mse, save, load }) {
+  const n = 50
+  const x = numbers(n * 16, 14)
+  const y = Float32Array.from({ length: n * 3 }, (_, i) => x[Math.floor(i / 3) * 16 + i % 3] * x[Math.floor(i / 3) * 16 + 9])
+  const base = sequential([conv2d(5, 3, { activation: 'relu' }), flatten(), dense(12, { activation: 'tanh' }), dense(3)], { input: [4, 4, 1], seed: 15 })
+  const history = []
+  const train = async (model, optimizer, options = {}) => {
+    const compiled = model.compile({ optimizer, loss: mse(), ...options })
+    history.push((await compiled.fit(x, y, { epochs: 2, batchSize: 16 })).epochs)
+    const again = load(save(compiled))
+    history.push((await again.fit(x, y, { epochs: 2, batchSize: 16 })).epochs)
+    return again
+  }
+  history.push((await base.compile({ optimizer: adam({ learningRate: 0.01 }), loss: mse() }).fit(x, y, { epochs: 3 })).epochs)
+  const quantised = await train(fakeQuantize(base, { bits: 4 }), adam({ learningRate: 0.01 }))
+  const clipped = fakeQuantize(base, { weights: ['dense1.kernel'], granularity: 'perTensor', clip: 0.25 })
+  const pruned = await train(mask(clipped, magnitudeMask(base, { sparsity: 0.5, scope: 'global' })), sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true }), { shards: 2 })
+  const { model: small, report } = lowRank(base, { 'dense1.kernel': 4, 'dense2.kernel': { energy: 0.8 } })
+  history.push([report])
+  const factorised = await train(small, adamW({ learningRate: 0.01 }))
+  const adapted = await train(adapter(pruned, { rank: 2, alpha: 3, weights: ['dense1.kernel'], trainBiases: true }), rmsprop({ learningRate: 0.01 }))
+  const all = { quantised, pruned, factorised, adapted, stripped: strip(adapted), plain: strip(quantised) }
+  const weights = Object.fromEntries(Object.entries(all).flatMap(([name, model]) => Object.entries(model.getWeights()).map(([key, w]) => [`${name}/${key}`, w])))
+  const predictions = await Promise.all(Object.values(all).map((model) => model.predict(x)))
+  predictions.forEach((p, i) => checkAlone(Object.values(all)[i], x, 16, p))
+  return row({ getWeights: () => weights }, history, { data: Float32Array.from(predictions.flatMap(({ data }) => Array.from(data))) })
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions })) rows[name] = await train(equigrad, data)
   return rows
 }

@@ -294,6 +294,25 @@ describe.each(LENGTHS)('%i elements', (n) => {
     }
   })
 
+  test('f32_fake_quant', () => {
+    for (const [outer, stride, levels] of [[1, 0, 127], [1, 1, 1], [3, 1, 7]] as const) {
+      const x = values(outer * n, 8)
+      const range = values(stride ? n : 1, 9).map(Math.abs)
+      const expected = x.map((v, i) => {
+        const step = f((range[stride ? i % n : 0] ?? 0) / levels), t = f(v / step)
+        if (Number.isNaN(v) || step === 0) return nan(v, 0)
+        // from 2²³ every f32 is whole
+        const whole = !(Math.abs(t) < 2 ** 23) ? t : Math.abs(t % 1) === 0.5 ? 2 * Math.round(t / 2) : Math.round(t)
+        return nan(whole, f(Math.min(Math.max(whole, -levels), levels) * step) + 0)
+      })
+      const [xAt, rangeAt] = [box.put(x).address, box.put(range).address]
+      const words = (y: number) => ({ x: xAt, range: rangeAt, y, outer, inner: n, rangeStride: stride, levels: { f32: levels } })
+      expectSame(everyOrder('f32_fake_quant', 4 * outer * n, outer * tiles, words).f32, expected)
+      runTiles(box.kernel('f32_fake_quant', words(xAt)), outer * tiles, 7)
+      expectSame(box.f32({ address: xAt, bytes: 4 * outer * n }), expected)
+    }
+  })
+
   test('i32_equal', () => {
     const next = random(SEED)
     const a = Int32Array.from({ length: n }, () => next() * 2 ** 32)

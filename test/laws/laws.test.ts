@@ -256,8 +256,10 @@ const chosen = (length: number, seed: number): readonly number[] => (length <= C
 
 const moved = (x: Plain, i: number, by: number): Plain => ({ shape: x.shape, data: x.data.map((v, j) => (j === i ? v + by : v)) })
 
-/** Σ y·dy by the reference. */
+/** Σ y·dy by the reference, or by what the rule is the gradient of. */
 function objective(subject: Subject, ins: readonly Plain[], dy: Plain, n: number): number {
+  const { surrogate } = subject.row
+  if (surrogate !== undefined) return surrogate(ins, subject.item.attrs).reduce((sum, y, i) => sum + y * at(dy.data, i), 0)
   return subject.oracle(ins, n).reduce((sum, { y }, i) => sum + y * at(dy.data, i), 0)
 }
 

@@ -38,6 +38,8 @@ export interface Row {
   /** |program − oracle| ≤ units·U·scale for every element, U = 2⁻²⁴: the largest relative error of one rounding to f32 */
   readonly units: number
   readonly gradient: GradientKind
+  /** what the gradient is that of, where a rule says another one than the op's own (straight-through); default: the oracle */
+  readonly surrogate?: (ins: readonly Plain[], attrs: Attrs) => readonly number[]
 }
 
 /** The seed and the step with which dropout is run. */
@@ -533,6 +535,31 @@ const otherRows: readonly Row[] = [
   }))),
 ]
 
+/** One range for each element of x: it has one, or one for each of the last dimension. */
+const rangeAt = (range: Plain, i: number): number => at(range.data, i % range.data.length)
+const eighths: Draw = (next) => Math.floor(next() * 16) / 4 - 2 + 0.125
+/** Ranges on another grid than what is rounded; zero is one of them. */
+const rangeDraw: Draw = (next) => Math.floor(next() * 8) / 4
+
+const quantRows: readonly Row[] = [
+  {
+    op: 'weight', name: 'weight', units: 0, gradient: 'differences', build: build('weight'), cases: ([[], [7], [8, 3], [4099]] as const).map((shape) => ({ operands: [f32(shape, any)], attrs: { key: 'w', trainable: true } })),
+    oracle: (ins) => operandAt(ins, 0).data.map((y) => ({ y, scale: 0 })),
+  },
+  {
+    // Each operation rounded to f32: the same numbers, not near ones.
+    op: 'fakeQuant', name: 'fakeQuant', units: 0, gradient: 'differences', build: build('fakeQuant'),
+    cases: ([[['n', 3], [3]], [['n', 17], []], [[5, 1], [1]], [[4, 9], [9]], [[3, 3, 2, 5], [5]], [[4099], [4099]], [[4099], []], [[], []], [[2, 4100], [4100]]] as const).flatMap(([shape, range]) =>
+      [{ levels: 127, limited: false }, { levels: 7, limited: true }, { levels: 1, limited: true }].map((attrs) => ({ operands: [f32(shape, attrs.levels === 127 ? any : eighths), f32(range, rangeDraw)], attrs }))),
+    oracle: ([x = { shape: [], data: [] }, range = x], { levels }) => x.data.map((v, i) => {
+      const step = Math.fround(rangeAt(range, i) / Number(levels)), t = Math.fround(v / step)
+      const whole = Math.abs(t % 1) === 0.5 ? 2 * Math.round(t / 2) : Math.round(t)
+      return { y: step === 0 ? 0 : Math.fround(Math.min(Math.max(whole, -Number(levels)), Number(levels)) * step), scale: 0 }
+    }),
+    surrogate: ([x = { shape: [], data: [] }, range = x], { limited }) => x.data.map((v, i) => (limited === true && Math.abs(v) > rangeAt(range, i) ? 0 : v)),
+  },
+]
+
 /** Images, windows, strides and padding: one pixel, windows that hang over on each side, gaps between windows, odd channels. */
 const POOLS: readonly (readonly [Shape, readonly [number, number], readonly [number, number], 'valid' | 'same'])[] = [
   [['n', 1, 1, 1], [1, 1], [1, 1], 'valid'], [['n', 1, 1, 3], [2, 2], [2, 2], 'same'], [['n', 4, 4, 1], [2, 2], [2, 2], 'valid'], [['n', 5, 3, 2], [2, 2], [2, 2], 'same'],
@@ -758,5 +785,5 @@ function summed(terms: readonly number[]): Element {
 
 export const table: readonly Row[] = [
   ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
-  ...poolRows, ...columnRows, ...scanRows, maxRow,
+  ...quantRows, ...poolRows, ...columnRows, ...scanRows, maxRow,
 ]

@@ -64,6 +64,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     const span = (of: 'a' | 'b'): number => strided([w('outer'), 4 * w(`${of}Outer`)], [w('mid'), 4 * w(`${of}Mid`)], [w('inner'), 4 * w(`${of}Inner`)])
     return { a: span('a'), b: span('b'), y: 4 * w('outer') * w('mid') * w('inner') }
   },
+  f32_fake_quant: (w) => ({ x: 4 * w('outer') * w('inner'), y: 4 * w('outer') * w('inner'), range: strided([w('inner'), 4 * w('rangeStride')]) }),
   f32_select: (w) => ({ mask: w('length'), a: strided([w('length'), 4 * w('aStride')]), b: strided([w('length'), 4 * w('bStride')]), y: 4 * w('length') }),
   gather: (w) => ({ source: (BYTES[w('sourceType')] ?? NaN) * w('rows') * w('width'), index: 4 * w('rows'), y: 4 * w('rows') * w('width') }),
   f32_reduce: (w) => ({ x: 4 * w('outer') * w('k') * w('inner'), y: 4 * w('outer') * w('inner') }),

@@ -1,9 +1,10 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
-  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, cosineDecay, createStore, decodeShard, dense,
-  depthwiseConv2d, dropout, earlyStopping, elu, encodeShard, flatten, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max, maxNorm, mean, metric, minMaxNorm, mse, neg,
-  nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy, sparseXent, square, step, stepDecay, stochasticClip, sub, sum, truncatedNormal,
-  unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type Value,
+  abs, accuracy, activation, adam, adamW, adapter, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, cosineDecay, createStore, decodeShard,
+  dense, depthwiseConv2d, dropout, earlyStopping, elu, encodeShard, fakeQuantize, flatten, functional, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lowRank, lstm, mae,
+  magnitudeMask, mask, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy, sparseXent,
+  square, step, stepDecay, stochasticClip, strip, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type TrainableModel, type Value,
+  type Weight,
 } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -403,4 +404,42 @@ export async function clipped(): Promise<void> {
   await stochasticClip(model, { x, y }, { fraction: 0.5, accept: 'always' })
   // @ts-expect-error labels of numbers for a loss of classes
   await stochasticClip(model, { x, y: floats }, { fraction: 0.5 })
+}
+
+export async function expressionsOfWeights(): Promise<void> {
+  const [left, right] = [input([3]), input([3])]
+  const two = functional({ left, right }, { a: dense(2)(left), b: dense(1)(right) })
+  // what goes in and comes out stays typed
+  const small = lowRank(two, { 'dense1.kernel': 1, 'dense2.kernel': { energy: 0.9 } })
+  same<typeof small.model, typeof two>(true)
+  const error = small.report['dense1.kernel']?.relativeError
+  same<typeof error, number | undefined>(true)
+  const tuned = adapter(small.model, { rank: 1, alpha: 2, weights: ['dense1.kernel.u'], trainBiases: true }).compile({ optimizer: adam(), loss: { a: mse(), b: mae() } })
+  await tuned.fit({ left: x, right: x }, { a: floats, b: floats })
+  const plain = strip(fakeQuantize(mask(tuned, magnitudeMask(tuned, { sparsity: 0.5, scope: 'global' })), { bits: 4, granularity: 'perTensor', clip: 1 }))
+  same<typeof plain, typeof two>(true)
+  const p = await plain.predict({ left: x, right: x })
+  same<typeof p.a, Tensor>(true)
+  const masks = magnitudeMask(two, { sparsity: 0.5 })
+  same<typeof masks, Record<string, Uint8Array>>(true)
+  const effective = tuned.getEffectiveWeights()
+  same<typeof effective, Record<string, Weight>>(true)
+  const compiled = sequential([dense(3)], { input: [3] }).compile({ optimizer: adam(), loss: mse() })
+  const again = fakeQuantize(compiled)
+  same<typeof again, TrainableModel<Value, Value>>(true)
+  void [error, p, masks, effective, again]
+  // @ts-expect-error no rank
+  adapter(two, {})
+  // @ts-expect-error a word that is none
+  fakeQuantize(two, { granularity: 'perRow' })
+  // @ts-expect-error misspelt
+  fakeQuantize(two, { bit: 4 })
+  // @ts-expect-error no sparsity
+  magnitudeMask(two, {})
+  // @ts-expect-error a part of what
+  lowRank(two, { 'dense1.kernel': { part: 0.5 } })
+  // @ts-expect-error the model is within
+  small.compile({ optimizer: adam(), loss: { a: mse(), b: mae() } })
+  // @ts-expect-error one key, not a list
+  fakeQuantize(two, { weights: 'dense1.kernel' })
 }

@@ -1,11 +1,12 @@
 // `npm run verify`: the slow runs on real data, beside PyTorch's of the same configurations.
 //   npm run verify                      all of it
-//   npm run verify -- mlp 2             one part (mlp, cnn, adding, characters, clip), on so many seeds
+//   npm run verify -- mlp 2             one part (a wrong one lists them), on so many seeds
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { verifyClip } from './clip.mjs'
 import { nets, verifyImages } from './images.mjs'
 import { verifyAdding, verifyCharacters } from './sequences.mjs'
+import { verifyWeights } from './weights.mjs'
 
 const [only, seeds] = process.argv.slice(2)
 let passed = 0
@@ -16,7 +17,7 @@ const options = {
 }
 const parts = {
   ...Object.fromEntries(Object.entries(nets).map(([name, net]) => [name, () => verifyImages(net, options)])),
-  adding: () => verifyAdding(options), characters: () => verifyCharacters(options), clip: () => verifyClip(options),
+  adding: () => verifyAdding(options), characters: () => verifyCharacters(options), clip: () => verifyClip(options), weights: () => verifyWeights(options),
 }
 console.log(`${cpus()[0]?.model.trim()}, Node ${process.versions.node}`)
 if (only !== undefined && parts[only] === undefined) throw new RangeError(`verify: expected one of ${Object.keys(parts).join(', ')}, got ${only}.`)

@@ -145,7 +145,7 @@ const namelessSpec = (spec: ParamSpec | InputSpec): object =>
 /** A graph without its names. */
 function anonymous(graph: Graph): unknown {
   const nodes = graph.nodes.map(({ op, ins, outs, attrs, body }) =>
-    [op, ins, outs, Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1)), ...(body === undefined ? [] : [anonymous(body)])])
+    [op, ins, outs, Object.entries(attrs).filter(([name]) => op !== 'weight' || name !== 'key').sort(([a], [b]) => (a < b ? -1 : 1)), ...(body === undefined ? [] : [anonymous(body)])])
   const values = graph.values.map((v) => [v.id, v.shape, v.dtype, v.role, 'spec' in v ? namelessSpec(v.spec) : null, 'data' in v ? v.data : null, 'name' in v ? v.name : null])
   return [values, nodes, Object.values(graph.outputs)]
 }

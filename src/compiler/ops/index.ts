@@ -6,6 +6,8 @@ import { conv2dInputOp, conv2dKernelOp, conv2dOp } from './conv.js'
 import { expandOp, reshapeOp } from './shapes.js'
 import { concatOp, sliceOp, splitOp } from './concat.js'
 import { dropoutOp } from './dropout.js'
+import { fakeQuantOp } from './quant.js'
+import { weightOp } from './weight.js'
 import { sparseXentGradOp, sparseXentOp } from './loss.js'
 import { matmulOp } from './matmul.js'
 import { argMaxOp, sameIndexOp, totalOp } from './metric.js'
@@ -21,6 +23,6 @@ import { unaryOps } from './unary.js'
 export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>([
   ...unaryOps, ...binaryOps,
   ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, splitOp, scanOp, lengthMaskOp, sumOp, meanOp, maxOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
-    logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp,
+    logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp, weightOp, fakeQuantOp,
     maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp].map((op): [string, Op] => [op.name, op]),
 ])

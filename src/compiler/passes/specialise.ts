@@ -18,11 +18,12 @@ function within(node: Node, ins: readonly Value[], mode: Mode): readonly Value[]
   return outs.every((v, i) => v === node.body?.outs[i]) ? undefined : rebuildScan(node, ins, outs)
 }
 
-/** Replaces every `byMode(train, predict)` and `average(stat, moving)` by the one of `mode`. */
+/** Replaces every `byMode(train, predict)` and `average(stat, moving)` by the one of `mode`, and every mark of a weight by what it marks. */
 export function specialise(outputs: readonly Value[], mode: Mode): readonly Value[] {
   return rewrite(outputs, {
     node(node, ins) {
       if (node.op.name === 'byMode' || node.op.name === 'average') return chosen(ins, mode)
+      if (node.op.name === 'weight') return ins
       return within(node, ins, mode)
     },
   })
@@ -33,6 +34,7 @@ function specialiseOpen(outputs: readonly Value[], frozen: (key: string) => bool
   return rewrite(outputs, {
     node(node, ins) {
       if (node.op.name === 'byMode') return chosen(ins, 'train')
+      if (node.op.name === 'weight') return ins
       if (node.op.name === 'average') return frozen(averagedKey(node, ins)) ? chosen(ins, 'predict') : undefined
       if (node.body === null) return undefined
       const inner = everyNode(node.body.outs).find(({ op }) => op.name === 'average')

@@ -9,7 +9,7 @@ class ProgramError extends EquigradError { override name = 'ProgramError' }
 
 /** Operands that a kernel may write its output over, element by element or row by row. */
 const overwritable: Readonly<Partial<Record<KernelName, readonly string[]>>> = {
-  f32_unary: ['x'], f32_binary: ['a', 'b'], f32_softmax: ['x'], f32_log_softmax: ['x'], f32_softmax_grad: ['dy'], f32_log_softmax_grad: ['dy'],
+  f32_unary: ['x'], f32_fake_quant: ['x'], f32_binary: ['a', 'b'], f32_softmax: ['x'], f32_log_softmax: ['x'], f32_softmax_grad: ['dy'], f32_log_softmax_grad: ['dy'],
   f32_sparse_xent_grad: ['x'], f32_dropout: ['x'], copy: ['x'],
 }
 

@@ -1,0 +1,54 @@
+// Quantised training: layers compute with weights as integers of a few bits would give them, while training moves the weights themselves.
+import { checkGiven, checkNumber, checkWord } from '../core/options.js'
+import { constant, type Value } from '../compiler/graph/value.js'
+import { fakeQuant } from '../compiler/ops/quant.js'
+import { max } from '../compiler/ops/reduce.js'
+import { abs } from '../compiler/ops/unary.js'
+import { layerWeights } from '../compiler/ops/weight.js'
+import type { Model } from '../model/model.js'
+import type { TrainableModel } from '../train/model.js'
+import { chosenKeys, copied, isKernel, modelOf, rewriteWeights, valuesOf } from './rewrite.js'
+
+export interface FakeQuantizeOptions {
+  /** keys of the weights (default: all kernels, weights of at least two dimensions) */
+  readonly weights?: readonly string[]
+  /** 2 to 8 (default 8): 2^bits − 1 numbers, as many above 0 as below */
+  readonly bits?: number
+  /** one step for each output channel, the last dimension (default), or one for the whole weight; weights of one dimension have one in either case */
+  readonly granularity?: 'perChannel' | 'perTensor'
+  /** the largest magnitude, > 0: beyond it a weight is clipped and has no gradient (default: the largest magnitude of the channel, in each step) */
+  readonly clip?: number
+}
+
+/**
+ * A model whose layers get quantised weights: fakeQuant(W), W rounded half to even to a multiple of s within ±levels·s, where levels = 2^(bits − 1) − 1 and
+ * s = max|W| / levels, symmetric, per output channel. Its gradient is straight-through: that of W itself, so that training goes on with all digits
+ * (Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018; Bengio, Léonard, Courville 2013).
+ *
+ * What `strip` makes of it lies on these numbers: of 8 bits it is what s8 integers of the same rule give, scales included, to the bit. It stands
+ * outside of what else was made of the weight (a mask, factors, an adapter); zeros stay zeros.
+ *
+ * @returns a new model with copies of the weights; it is not compiled
+ * @throws TypeError for unknown keys or options, RangeError for bits or a clip out of range
+ * @example
+ * const trained = fakeQuantize(model, { bits: 4 }).compile({ optimizer: adam({ learningRate: 1e-4 }), loss: mse() })
+ * await trained.fit(x, y)
+ * const plain = strip(trained)   // its kernels have 15 different numbers in each column
+ */
+export function fakeQuantize<I, O>(model: Model<I, O>, options: FakeQuantizeOptions = {}): TrainableModel<I, O> {
+  checkGiven('fakeQuantize', options, ['weights', 'bits', 'granularity', 'clip'])
+  const bits = checkNumber('fakeQuantize.bits', options.bits ?? 8, { integer: true, min: 2, max: 8 })
+  const granularity = checkWord('fakeQuantize.granularity', options.granularity ?? 'perChannel', ['perChannel', 'perTensor'])
+  // as f32, which the kernels compute in: a bound that is 0 or infinite there is none
+  const clip = options.clip === undefined ? null : Math.fround(checkNumber('fakeQuantize.clip', options.clip, { above: 0 }))
+  if (clip !== null) checkNumber('fakeQuantize.clip', clip, { above: 0 })
+  const keys = new Set(chosenKeys('fakeQuantize', options.weights, layerWeights(Object.values(valuesOf(model.definition))), isKernel))
+  const range = (w: Value): Value => {
+    if (clip !== null) return constant([], 'f32', [clip])
+    const axes = Array.from({ length: w.shape.length - 1 }, (_, i) => i)
+    return granularity === 'perChannel' && axes.length > 0 ? max(abs(w), axes) : max(abs(w))
+  }
+  const levels = (1 << (bits - 1)) - 1
+  const definition = rewriteWeights(model.definition, (w, key) => (keys.has(key) ? fakeQuant(w, range(w), levels, clip !== null) : w))
+  return modelOf<I, O>(definition, copied(model))
+}
