@@ -36,7 +36,7 @@ afterAll(releaseAll)
 
 const sized = (shape: Shape, n: number): readonly number[] => shape.map((d) => (d === 'n' ? n : d))
 const typed: Readonly<Record<DType, (data: readonly number[]) => Typed>> = {
-  f32: (data) => Float32Array.from(data), f64: (data) => Float64Array.from(data), i32: (data) => Int32Array.from(data), u8: (data) => Uint8Array.from(data),
+  f32: (data) => Float32Array.from(data), f64: (data) => Float64Array.from(data), i32: (data) => Int32Array.from(data), u8: (data) => Uint8Array.from(data), i8: (data) => Int8Array.from(data),
 }
 
 /** A case with its operands as values, and numbers for them. */
