@@ -29,6 +29,9 @@ export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
 
 export { mask } from './compress/rewrite.js'
+export { quantize, type QuantizeOptions } from './compress/quantize.js'
+export type { Observer } from './compress/observers.js'
+export { loadInt8, type Int8Runtime } from './runtime/int8.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'

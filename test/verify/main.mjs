@@ -1,9 +1,10 @@
 // `npm run verify`: the slow runs on real data, beside PyTorch's of the same configurations.
 //   npm run verify                      all of it
-//   npm run verify -- mlp 2             one part (mlp, cnn, adding, characters), on so many seeds
+//   npm run verify -- mlp 2             one part (mlp, cnn, int8, adding, characters), on so many seeds
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { nets, verifyImages } from './images.mjs'
+import { verifyInt8 } from './int8.mjs'
 import { verifyAdding, verifyCharacters } from './sequences.mjs'
 
 const [only, seeds] = process.argv.slice(2)
@@ -15,7 +16,7 @@ const options = {
 }
 const parts = {
   ...Object.fromEntries(Object.entries(nets).map(([name, net]) => [name, () => verifyImages(net, options)])),
-  adding: () => verifyAdding(options), characters: () => verifyCharacters(options),
+  int8: () => verifyInt8(options), adding: () => verifyAdding(options), characters: () => verifyCharacters(options),
 }
 console.log(`${cpus()[0]?.model.trim()}, Node ${process.versions.node}`)
 if (only !== undefined && parts[only] === undefined) throw new RangeError(`verify: expected one of ${Object.keys(parts).join(', ')}, got ${only}.`)
