@@ -9,7 +9,7 @@ export interface Range { readonly min: number; readonly max: number }
 /** Weights lie in [−127, 127]: symmetric, so they need no zero point. */
 const WEIGHT = 127
 /** Scales below this count as this: all is then zero to within 2⁻⁹³, and reciprocals and products of scales stay finite. */
-const SMALLEST = 2 ** -100
+const SMALLEST = 7.888609052210118e-31 // 2⁻¹⁰⁰
 const LARGEST_F32 = 3.4028234663852886e38
 
 /** The nearest whole number, a half to the even one. */
@@ -36,26 +36,46 @@ export interface IntegerWeights {
   readonly multiplier: Float32Array
 }
 
+/** What calibration says of the activations that a product takes, feature by feature. */
+export interface Features {
+  /** [k] */
+  readonly mean: Float64Array
+  /** [k]: the mean of what their bytes stand for */
+  readonly quantizedMean: Float64Array
+  /** [k] */
+  readonly variance: Float64Array
+}
+
+/** Scales that are tried: the one at which no weight is clipped, and less of it by steps of 1 / STEPS. */
+const STEPS = 50
+const MOST = 25
+
 /**
- * Weights of a product as integers, for each output with a scale of its own: the largest in magnitude becomes ±127; more where the bias would
- * otherwise not fit beside the longest sum in 31 bits.
+ * Weights of a product as integers, for each output with a scale of its own: that at which rounding and clipping change least of the output's
+ * variance, Σ var(x)·(w − scale·q)²; a larger one where the bias would otherwise not fit beside the longest sum in 31 bits. What rounding
+ * changes of the output's mean goes into the bias (Nagel et al., 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", §4.2).
  *
  * @param weight - [k, n], row by row
  * @param bias - [n], or null
  * @param x - how the activations are quantised
  * @param y - how the output is, or null where it is f32
  */
-export function integerWeights(weight: Float32Array, k: number, n: number, bias: Float32Array | null, x: Quantization, y: Quantization | null): IntegerWeights {
+export function integerWeights(weight: Float32Array, k: number, n: number, bias: Float32Array | null, x: Quantization, y: Quantization | null, features: Features): IntegerWeights {
   const weights = new Int8Array(k * n), offset = new Int32Array(n), multiplier = new Float32Array(n)
   const room = 0x7fff_ffff - highest(x.bits) * WEIGHT * k
+  const column = new Float64Array(k)
   for (let j = 0; j < n; j++) {
-    const b = bias?.[j] ?? 0
-    let largest = 0
-    for (let p = 0; p < k; p++) largest = Math.max(largest, Math.abs(weight[p * n + j] ?? 0))
-    const scale = Math.max(largest / WEIGHT, Math.abs(b) / (x.scale * room), SMALLEST)
+    for (let p = 0; p < k; p++) column[p] = weight[p * n + j] ?? 0
+    let scale = bestScale(column, features.variance)
+    let b = corrected(bias?.[j] ?? 0, column, scale, features)
+    const least = Math.abs(b) / (x.scale * room)
+    if (scale < least) {
+      scale = 2 * least
+      b = corrected(bias?.[j] ?? 0, column, scale, features)
+    }
     let sum = 0
     for (let p = 0; p < k; p++) {
-      const q = nearestEven((weight[p * n + j] ?? 0) / scale)
+      const q = byte(column[p] ?? 0, scale)
       weights[p * n + j] = q
       sum += q
     }
@@ -63,4 +83,34 @@ export function integerWeights(weight: Float32Array, k: number, n: number, bias:
     multiplier[j] = Math.min(LARGEST_F32, y === null ? x.scale * scale : (x.scale * scale) / y.scale)
   }
   return { weights, offset, multiplier }
+}
+
+const byte = (w: number, scale: number): number => Math.max(-WEIGHT, Math.min(WEIGHT, nearestEven(w / scale)))
+
+/** The scale of least error for one output's weights, the largest of equals. */
+function bestScale(column: Float64Array, variance: Float64Array): number {
+  const widest = Math.max(column.reduce((most, w) => Math.max(most, Math.abs(w)), 0) / WEIGHT, SMALLEST)
+  let best = widest
+  let least = Infinity
+  for (let step = 0; step <= MOST; step++) {
+    const scale = Math.max(widest * (1 - step / STEPS), SMALLEST)
+    let error = 0
+    for (let p = 0; p < column.length; p++) {
+      const w = column[p] ?? 0
+      const off = w - scale * byte(w, scale)
+      error += (variance[p] ?? 0) * off * off
+    }
+    if (error < least) { least = error; best = scale }
+  }
+  return best
+}
+
+/** A bias that makes up for what is lost of the mean: Σ mean(x)·w − Σ mean(x as bytes)·(w as bytes). */
+function corrected(bias: number, column: Float64Array, scale: number, { mean, quantizedMean }: Features): number {
+  let b = bias
+  for (let p = 0; p < column.length; p++) {
+    const w = column[p] ?? 0
+    b += (mean[p] ?? 0) * w - (quantizedMean[p] ?? 0) * scale * byte(w, scale)
+  }
+  return b
 }

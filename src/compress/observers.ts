@@ -1,7 +1,7 @@
 // Observers: from the values that calibration saw of a tensor, the range that its bytes stand for. The values are seen twice: for their ends, then
-// counted in equal bins between them. Counts and sums are exact or in a fixed order, so the same data gives the same range everywhere.
-import { highest, type Bits } from '../compiler/ops/quantized.js'
-import { nearestEven, quantizationOf, type Range } from './integers.js'
+// counted in equal bins between them; a third time for what bytes change of each feature. Counts and sums are exact or in a fixed order, so the same data gives the same range everywhere.
+import { highest, type Bits, type Quantization } from '../compiler/ops/quantized.js'
+import { nearestEven, quantizationOf, type Features, type Range } from './integers.js'
 
 /**
  * How a range is chosen. `minMax`: all that was seen. `percentile`: all but one value in 10 000 at each end. `mse`: the ends moved inwards to where the mean
@@ -16,6 +16,40 @@ const OUTSIDE = 1 / 10000
 /** Candidates of `mse`: ends moved inwards by so many steps of 1 / MSE_STEPS. */
 const MSE_STEPS = 100
 const MSE_MOST = 70
+
+/** What the byte of a value stands for. */
+const real = (v: number, { scale, zeroPoint, bits }: Quantization): number => scale * (Math.min(highest(bits), Math.max(0, nearestEven(v / scale) + zeroPoint)) - zeroPoint)
+
+/** Means and variances of the features of a tensor, once it is known how it is quantised. */
+export class FeatureSums {
+  readonly #sum: Float64Array
+  readonly #squares: Float64Array
+  readonly #bytes: Float64Array
+  #rows = 0
+
+  /** @param width - features of a row */
+  constructor(readonly width: number, readonly how: Quantization) {
+    this.#sum = new Float64Array(width)
+    this.#squares = new Float64Array(width)
+    this.#bytes = new Float64Array(width)
+  }
+
+  add(values: Float32Array): void {
+    const { width, how } = this
+    for (let i = 0; i < values.length; i++) {
+      const v = values[i] ?? 0, p = i % width
+      this.#sum[p] = (this.#sum[p] ?? 0) + v
+      this.#squares[p] = (this.#squares[p] ?? 0) + v * v
+      this.#bytes[p] = (this.#bytes[p] ?? 0) + real(v, how)
+    }
+    this.#rows += values.length / width
+  }
+
+  get features(): Features {
+    const mean = this.#sum.map((s) => s / this.#rows)
+    return { mean, quantizedMean: this.#bytes.map((s) => s / this.#rows), variance: this.#squares.map((s, p) => { const m = mean[p] ?? 0; return Math.max(0, s / this.#rows - m * m) }) }
+  }
+}
 
 /** What is known of a tensor. */
 export class Observed {
@@ -87,8 +121,7 @@ export class Observed {
     this.#counts.forEach((count, bin) => {
       if (count === 0) return
       const v = this.min + (bin + 0.5) * this.#width
-      const q = Math.min(highest(bits), Math.max(0, nearestEven(v / scale) + zeroPoint))
-      const off = v - scale * (q - zeroPoint)
+      const off = v - real(v, { scale, zeroPoint, bits })
       sum += count * off * off
     })
     return sum

@@ -14,8 +14,8 @@ import { asRecord, Model, ownParams, params, sameCount, type DataOf, type Defini
 import type { Tensor } from '../model/tensor.js'
 import { loadInt8 } from '../runtime/int8.js'
 import { TrainableModel } from '../train/model.js'
-import { integerWeights, quantizationOf } from './integers.js'
-import { Observed, OBSERVERS, type Observer } from './observers.js'
+import { integerWeights, quantizationOf, type Features } from './integers.js'
+import { FeatureSums, Observed, OBSERVERS, type Observer } from './observers.js'
 
 export interface QuantizeOptions<I> {
   /** samples as `predict` takes them, some hundreds that are like those to come: they say in which ranges values lie */
@@ -71,8 +71,8 @@ export async function quantize<I, O>(model: Model<I, O>, options: QuantizeOption
   if (products.length === 0) throw new EquigradError(message('quantize', 'a model with a dense layer: a product of activations and a weight', 'none', 'Convolutions and recurrent layers are not quantised: leave such a model as it is.'))
   await loadInt8()
   const weights = await weightsOf(model, products, data)
-  const ranges = await calibrate(model, products, data, { bits, observer, batchSize })
-  const definition = { ...model.definition, graph: toGraph(byName(Object.keys(values), integers(outputs, products, weights, ranges)), { path: () => '', key: () => '' }) }
+  const { ranges, features } = await calibrate(model, products, data, { bits, observer, batchSize })
+  const definition = { ...model.definition, graph: toGraph(byName(Object.keys(values), integers(outputs, products, { weights, ranges, features })), { path: () => '', key: () => '' }) }
   return new TrainableModel<I, O>(definition, ownParams(definition), copies(model, definition))
 }
 
@@ -184,10 +184,18 @@ async function weightsOf<I, O>(model: Model<I, O>, products: readonly Product[],
   }))
 }
 
-/** How each tensor of activations is quantised, by its origin. */
+/** What calibration found. */
+interface Calibrated {
+  /** how each tensor of activations is quantised, by its origin */
+  readonly ranges: ReadonlyMap<Value, Quantization>
+  /** of the activations of each product */
+  readonly features: ReadonlyMap<Node, Features>
+}
+
+/** Runs the f32 graph over the calibration data: for ranges, then for what bytes of those ranges change. */
 async function calibrate<I, O>(model: Model<I, O>, products: readonly Product[], data: ReadonlyMap<string, Rows>, { bits, observer, batchSize }: {
   readonly bits: Bits; readonly observer: Observer; readonly batchSize: number
-}): Promise<ReadonlyMap<Value, Quantization>> {
+}): Promise<Calibrated> {
   const paths = new Map(products.map(({ a, node }) => [origin(a), node.path]))
   const wanted = [...paths.keys()]
   const run = runner(model, Object.fromEntries(named('a', wanted)))
@@ -204,7 +212,16 @@ async function calibrate<I, O>(model: Model<I, O>, products: readonly Product[],
     if (!o.see(values)) throw new EquigradError(message('quantize', 'finite values on the calibration data', `one that is not, before ${v === undefined ? '' : paths.get(v) ?? ''}`))
   })
   if (observer !== 'minMax') await pass((o, values) => { o.count(values) })
-  return new Map(wanted.map((v, i) => [v, quantizationOf(observed[i]?.range(observer, bits) ?? { min: 0, max: 0 }, bits)]))
+  const ranges = wanted.map((_, i) => quantizationOf(observed[i]?.range(observer, bits) ?? { min: 0, max: 0 }, bits))
+  const sums = wanted.map((v, i) => new Map(products.filter(({ a }) => origin(a) === v).map(({ a }) => {
+    const width = Number(a.shape[a.shape.length - 1])
+    return [width, new FeatureSums(width, ranges[i] ?? quantizationOf({ min: 0, max: 0 }, bits))]
+  })))
+  await pass((_, values, i) => { for (const s of sums[i]?.values() ?? []) s.add(values) })
+  return {
+    ranges: new Map(wanted.flatMap((v, i) => { const how = ranges[i]; return how === undefined ? [] : [[v, how]] })),
+    features: new Map(products.flatMap(({ node, a }) => { const s = sums[wanted.indexOf(origin(a))]?.get(Number(a.shape[a.shape.length - 1])); return s === undefined ? [] : [[node, s.features]] })),
+  }
 }
 
 // ---- the graph of integers -------------------------------------------------------------------------------------------------------
@@ -215,7 +232,10 @@ function staysInteger(v: Value, users: ReadonlyMap<Value, readonly (Node | null)
   return list.length > 0 && list.every((user) => user !== null && (products.has(user) || (user.op.name === 'reshape' && user.outs.every((out) => staysInteger(out, users, products)))))
 }
 
-function integers(outputs: readonly Value[], list: readonly Product[], weights: ReadonlyMap<Value, Float32Array>, ranges: ReadonlyMap<Value, Quantization>): readonly Value[] {
+interface Numbers extends Calibrated { readonly weights: ReadonlyMap<Value, Float32Array> }
+
+function integers(outputs: readonly Value[], list: readonly Product[], numbers: Numbers): readonly Value[] {
+  const { ranges } = numbers
   const products = new Map(list.map((p) => [p.node, p]))
   const passed = new Map(list.flatMap(({ rest }) => rest))
   const users = usersOf(topological(outputs), outputs)
@@ -238,15 +258,16 @@ function integers(outputs: readonly Value[], list: readonly Product[], weights: 
       const x = ranges.get(origin(product.a)), given = ins[0]
       if (x === undefined || given === undefined) throw new EquigradError('quantize: a product without a range')
       const y = staysInteger(product.y, users, products) ? ranges.get(product.y) ?? null : null
-      return inScope(node.scope, () => [integerProduct(product, asBytes(given, x), x, y, weights)], node.path)
+      return inScope(node.scope, () => [integerProduct(product, asBytes(given, x), x, y, numbers)], node.path)
     },
   })
 }
 
-function integerProduct({ weight, transposed, bias, relu, y: { shape } }: Product, a: Value, x: Quantization, y: Quantization | null, numbers: ReadonlyMap<Value, Float32Array>): Value {
+function integerProduct({ node, weight, transposed, bias, relu, y: { shape } }: Product, a: Value, x: Quantization, y: Quantization | null, numbers: Numbers): Value {
   const n = Number(shape[shape.length - 1]), k = elements(weight.shape) / n
-  const given = numbers.get(weight) ?? new Float32Array(0)
+  const given = numbers.weights.get(weight), features = numbers.features.get(node)
+  if (given === undefined || features === undefined) throw new EquigradError('quantize: a product without numbers')
   const w = transposed ? given.map((_, i) => given[(i % n) * k + Math.floor(i / n)] ?? 0) : given
-  const { weights, offset, multiplier } = integerWeights(w, k, n, bias === null ? null : numbers.get(bias) ?? null, x, y)
+  const { weights, offset, multiplier } = integerWeights(w, k, n, bias === null ? null : numbers.weights.get(bias) ?? null, x, y, features)
   return qmatmul(a, constant([k, n], 'i8', Array.from(weights)), constant([n], 'i32', Array.from(offset)), constant([n], 'f32', Array.from(multiplier)), { bits: x.bits, relu, to: y })
 }

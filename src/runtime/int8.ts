@@ -57,7 +57,8 @@ async function acceptRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<Int8Runtim
 
 // Where the test puts its operands in a page of memory.
 const [DESCRIPTOR, A, B, C] = [1024, 2048, 8192, 32768]
-const COLUMNS = 8
+/** Four panels at once and one more: every loop of the module takes part, since an engine may have compiled one function well and another badly. */
+const COLUMNS = 40
 
 /**
  * The known-answer test: products of which the terms are extreme, of all signs, and any, compared with plain integers.
@@ -73,14 +74,15 @@ export function computesIntegers(kernel: Kernel, memory: WebAssembly.Memory): bo
   ].every((right) => right)))
 }
 
-/** One product of m rows of activations and 8 columns of weights, by the elements' index, as f32: below 2²⁴ these are the integers. */
+/** One product of m rows of activations and COLUMNS columns of weights, by the elements' index, as f32: below 2²⁴ these are the integers. */
 function isProduct(kernel: Kernel, memory: WebAssembly.Memory, m: number, k: number, a: (i: number) => number, w: (i: number) => number): boolean {
   const view = new DataView(memory.buffer)
   new Uint8Array(memory.buffer, DESCRIPTOR, C - DESCRIPTOR).fill(0)
   for (let i = 0; i < m * k; i++) view.setUint8(A + i, a(i))
   for (let j = 0; j < COLUMNS; j++) {
-    view.setFloat32(B + 32 + 4 * j, 1, true)
-    for (let term = 0; term < k; term++) view.setInt8(B + 64 + (term >> 2) * 32 + j * 4 + (term & 3), w(term * COLUMNS + j))
+    const panel = B + (j >> 3) * (64 + 32 * Math.ceil(k / 4)), column = j & 7
+    view.setFloat32(panel + 32 + 4 * column, 1, true)
+    for (let term = 0; term < k; term++) view.setInt8(panel + 64 + (term >> 2) * 32 + column * 4 + (term & 3), w(term * COLUMNS + j))
   }
   // a b c m n k aRow cRow low high zeroPoint asFloat
   ;[A, B, C, m, COLUMNS, k, k, 4 * COLUMNS, 0, 0, 0, 1].forEach((word, i) => { view.setUint32(DESCRIPTOR + 4 * i, word, true) })

@@ -23,7 +23,7 @@ const CAPACITY = 13
 const U = 2 ** -24
 const DENORMAL = 2 ** -149
 /** Ops that no gradient passes: refused by name when one is defined. */
-const WITHOUT_RULE = ['sparseXentGrad', 'total', 'maxPool2dGrad']
+const WITHOUT_RULE = ['sparseXentGrad', 'total', 'maxPool2dGrad', 'quantizeLinear', 'qmatmul']
 /** Elements of an operand whose differences are taken; of more these are sampled, and few of those of which each costs much. */
 const CHECKED = 16
 const CHECKED_OF_MANY = 3
