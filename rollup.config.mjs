@@ -37,7 +37,8 @@ const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/
 
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
-  output: { ...output, chunkFileNames: 'shared.js' },
+  // what is loaded only when it is needed has a name of its own
+  output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, wasm], onwarn,
 }
 const command = {

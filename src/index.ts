@@ -36,6 +36,9 @@ export { fakeQuantize, type FakeQuantizeOptions } from './compress/fake-quantize
 export { lowRank, type Factorised, type LowRank, type Rank } from './compress/low-rank.js'
 export { adapter, type AdapterOptions } from './compress/adapter.js'
 export { strip } from './compress/strip.js'
+export { quantize, type QuantizeOptions } from './compress/quantize.js'
+export type { Observer } from './compress/observers.js'
+export { loadInt8, type Int8Runtime } from './runtime/int8.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'
 export { dense, type DenseOptions } from './nn/layers/dense.js'

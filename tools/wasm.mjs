@@ -12,6 +12,7 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 /** The modules, by name: `kernels` runs everywhere; the others import the memory of one and replace or add to what it exports. */
 const modules = {
   kernels: { entry: 'assembly/index.ts', target: 'kernels' },
+  int8: { entry: 'assembly/int8.ts', target: 'relaxed' },
 }
 
 async function compile(entry, target, out) {

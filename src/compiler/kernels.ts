@@ -138,6 +138,24 @@ export const kernelTable = {
   f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tile: one row of one sample's image, samples·height. */
   f32_average_pool_grad: fields('dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  // Integers (assembly/quantize/gemm.ts): activations of unsigned bytes, weights of signed ones, sums of i32, so the order of terms is no part of them.
+  /**
+   * y[i] = clamp(round(x[i]·multiplier), −zeroPoint, high − zeroPoint) + zeroPoint, a byte: one f32 product, half to even. NaN gives the zero point.
+   * Tile: ELEMENTS.
+   */
+  qu8_quantize: fields('x y length multiplier zeroPoint high'),
+  /**
+   * w(k, j), s8, at w + k·n + j, with the offset (i32) and the multiplier (f32) of each column → panels of 8 columns: 8 offsets, 8 multipliers, then
+   * ⌈k / 4⌉ groups [column][4 terms], zero padded: 64 + 32·⌈k / 4⌉ bytes. Tile: one panel.
+   */
+  qs8_pack: fields('w offset multiplier out k n'),
+  /**
+   * s(i, j) = Σₖ A(i, k)·B(k, j) + offset(j) in i32, y = f32(s)·multiplier(j): two roundings. asFloat ≠ 0: C(i, j) = max(y, low), f32 at c + i·cRow + j·4.
+   * Else clamp(round(y), low, high) + zeroPoint, half to even, a byte at c + i·cRow + j; low and high are whole f32. A(i, k), u8, at a + i·aRow + k; in
+   * _u7 it is at most 127. B: panels of qs8_pack. |s| < 2³¹, which the caller sees to. Tiles: as f32_gemm.
+   */
+  qs8_gemm_u7: fields('a b c m n k aRow cRow low high zeroPoint asFloat'),
+  qs8_gemm_u8: fields('a b c m n k aRow cRow low high zeroPoint asFloat'),
   /** y[r] = index of the first largest element; of the first NaN if there is one. */
   i32_arg_max: fields('x y rows width'),
   /** y[i] = a[i] = b[i] ? 1 : 0, f32 from i32. Tile: ELEMENTS. */

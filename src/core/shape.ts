@@ -4,10 +4,10 @@
 export type Dim = number | 'n'
 export type Shape = readonly Dim[]
 
-/** Element types of values. `f64` holds sums, `i32` labels and indices, `u8` images and masks. */
-export type DType = 'f32' | 'f64' | 'i32' | 'u8'
+/** Element types of values. `f64` holds sums, `i32` labels and indices, `u8` images, masks and quantised activations, `i8` quantised weights. */
+export type DType = 'f32' | 'f64' | 'i32' | 'u8' | 'i8'
 
-export const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1 }
+export const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1, i8: 1 }
 
 /** Is the first dimension the number of samples? */
 export const isBatched = (shape: Shape): boolean => shape[0] === 'n'

@@ -15,6 +15,7 @@ export type FileTensor =
   | { readonly dtype: 'f64'; readonly shape: readonly number[]; readonly data: Float64Array }
   | { readonly dtype: 'i32'; readonly shape: readonly number[]; readonly data: Int32Array }
   | { readonly dtype: 'u8'; readonly shape: readonly number[]; readonly data: Uint8Array }
+  | { readonly dtype: 'i8'; readonly shape: readonly number[]; readonly data: Int8Array }
 
 /** What a file holds. */
 export interface Safetensors {
@@ -25,18 +26,18 @@ export interface Safetensors {
 const METADATA = '__metadata__'
 /** The reference implementation's limit, in bytes. */
 const MAX_HEADER = 100_000_000
-const fileNames: Readonly<Record<DType, string>> = { f32: 'F32', f64: 'F64', i32: 'I32', u8: 'U8' }
+const fileNames: Readonly<Record<DType, string>> = { f32: 'F32', f64: 'F64', i32: 'I32', u8: 'U8', i8: 'I8' }
 /** Types that the format knows and this package does not compute with. */
-const foreign = ['BOOL', 'F4', 'F6_E2M3', 'F6_E3M2', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'I8', 'I16', 'U16', 'F16', 'BF16', 'U32', 'C64', 'I64', 'U64']
+const foreign = ['BOOL', 'F4', 'F6_E2M3', 'F6_E3M2', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'I16', 'U16', 'F16', 'BF16', 'U32', 'C64', 'I64', 'U64']
 /** Order of the data: larger alignment first, so that every tensor is aligned without holes; then as the reference ranks types. */
-const rank: Readonly<Record<DType, number>> = { f64: 0, f32: 1, i32: 2, u8: 3 }
+const rank: Readonly<Record<DType, number>> = { f64: 0, f32: 1, i32: 2, i8: 3, u8: 4 }
 
 // ---- writing -------------------------------------------------------------------------------------------------------------------
 
 /**
  * Writes tensors and strings as one safetensors file. The same content gives the same bytes, in whatever order it was put together.
  *
- * @param tensors - by name: `dtype` ('f32', 'f64', 'i32' or 'u8'), `shape`, and `data`, the typed array of that dtype in row-major order
+ * @param tensors - by name: `dtype` ('f32', 'f64', 'i32', 'u8' or 'i8'), `shape`, and `data`, the typed array of that dtype in row-major order
  * @param metadata - strings by name; default none
  * @returns the file's bytes; NaNs are written as 7fc00000 and 7ff8000000000000, since their bits differ by platform
  * @throws TypeError for a wrong kind of value, RangeError for a name or shape that a file cannot hold, ShapeError when data and shape differ in size
@@ -95,6 +96,9 @@ function writeData(view: DataView, at: number, { dtype, data }: FileTensor): voi
       break
     case 'u8':
       new Uint8Array(view.buffer, view.byteOffset + at, data.length).set(data)
+      break
+    case 'i8':
+      new Int8Array(view.buffer, view.byteOffset + at, data.length).set(data)
   }
 }
 
@@ -124,8 +128,8 @@ function checkTensor(name: string, tensor: FileTensor): void {
   if (name === METADATA) throw new RangeError(message(where, `another name than ${METADATA}`, 'it', 'The format keeps it for the strings.'))
   const { dtype, shape, data } = tensor
   const fits = dtype === 'f32' ? data instanceof Float32Array : dtype === 'f64' ? data instanceof Float64Array
-    : dtype === 'i32' ? data instanceof Int32Array : dtype === 'u8' && data instanceof Uint8Array
-  if (!fits) throw new TypeError(message(where, "dtype 'f32', 'f64', 'i32' or 'u8' and its typed array", `${describe(dtype)} and ${describe(data)}`))
+    : dtype === 'i32' ? data instanceof Int32Array : dtype === 'u8' ? data instanceof Uint8Array : dtype === 'i8' && data instanceof Int8Array
+  if (!fits) throw new TypeError(message(where, "dtype 'f32', 'f64', 'i32', 'u8' or 'i8' and its typed array", `${describe(dtype)} and ${describe(data)}`))
   const count = product(shape)
   if (count === undefined) throw new RangeError(message(where, 'a shape of whole numbers from 0, whose product is below 2^53', `[${shape.join(', ')}]`))
   if (count !== tensor.data.length) throw new ShapeError(message(where, `${count} elements for shape [${shape.join(', ')}]`, describe(data)))
@@ -149,7 +153,7 @@ function product(shape: readonly number[]): number | undefined {
  *
  * @param bytes - the whole file
  * @returns `tensors` by name, in the order of their data, each `{ dtype, shape, data }` with a copy of its elements, and `metadata`, strings by name
- * @throws FormatError, with the byte where it showed where one can be named, for whatever is not exactly such a file or holds another dtype than F32, F64, I32, U8
+ * @throws FormatError, with the byte where it showed where one can be named, for whatever is not exactly such a file or holds another dtype than F32, F64, I32, U8, I8
  * @example
  * import { decodeSafetensors } from './safetensors.js'
  * import { readFileSync } from 'node:fs'
@@ -221,8 +225,9 @@ function readDType(title: string, value: Json | undefined): DType {
     case 'F64': return 'f64'
     case 'I32': return 'i32'
     case 'U8': return 'u8'
+    case 'I8': return 'i8'
     default:
-      throw bad(`dtype F32, F64, I32 or U8 of ${title}`, typeof value === 'string' ? describe(value) : kindOf(value), undefined,
+      throw bad(`dtype F32, F64, I32, U8 or I8 of ${title}`, typeof value === 'string' ? describe(value) : kindOf(value), undefined,
         typeof value === 'string' && foreign.includes(value) ? 'Convert the file to F32.' : '')
   }
 }
@@ -256,6 +261,11 @@ function readData(view: DataView, start: number, { dtype, shape, begin, end }: T
     case 'u8': {
       const data = new Uint8Array(end - begin)
       data.set(new Uint8Array(view.buffer, view.byteOffset + at, end - begin))
+      return { dtype, shape, data }
+    }
+    case 'i8': {
+      const data = new Int8Array(end - begin)
+      data.set(new Int8Array(view.buffer, view.byteOffset + at, end - begin))
       return { dtype, shape, data }
     }
   }

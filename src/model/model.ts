@@ -18,6 +18,8 @@ import type { Type } from '../compiler/type.js'
 import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
+import { extend } from '../runtime/extensions.js'
+import { int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { Store } from '../runtime/store.js'
 import type { Defined } from './define.js'
@@ -121,8 +123,8 @@ export class Model<I, O> {
   get hash(): string { return graphHash(this.definition.graph) }
 
   /** Where this model runs. */
-  get runtime(): { readonly binary: string; readonly lanes: number; readonly reason: string } {
-    return { binary: 'baseline', lanes: 1, reason: 'one lane: this version runs on one thread' }
+  get runtime(): { readonly binary: string; readonly lanes: number; readonly reason: string; readonly int8: Int8Runtime } {
+    return { binary: 'baseline', lanes: 1, reason: 'one lane: this version runs on one thread', int8: int8Runtime() }
   }
 
   /** The model's outputs, as values of its own named graph. */
@@ -132,13 +134,13 @@ export class Model<I, O> {
   protected get store(): Store {
     if (this.#disposed) throw new EquigradError(message('model', 'a model in use', 'one that was disposed of'))
     const { store } = this.#home
-    if (this.#ready) return store
+    if (this.#ready) return extend(store)
     store.declare([...this.declarations.values()].map((d) => ({ key: d.key, shape: d.shape, init: d.init, seed: d.seed, identity: d })))
     for (const [key, data] of Object.entries(this.#weights ?? {})) store.f32(store.param(key).address, data.length).set(data)
     store.changed()
     this.#weights = undefined
     this.#ready = true
-    return store
+    return extend(store)
   }
 
   /** Makes the store and the first values now, which happens by itself at first need. */

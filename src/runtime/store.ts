@@ -7,7 +7,7 @@ import { randomKey } from '../core/random.js'
 import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
-import { instantiate, type Instance } from './binary.js'
+import { instantiate, type Instance, type Kernel } from './binary.js'
 
 const PAGE = 65536
 const ALIGN = 64
@@ -32,6 +32,7 @@ export interface StoredParam { readonly key: string; readonly shape: Shape; read
 
 export class Store {
   readonly #instance: Instance = instantiate()
+  readonly #kernels: Record<KernelName, Kernel> = { ...this.#instance.kernels }
   /** free stretches, by address, never touching */
   #free: { address: number; bytes: number }[] = []
   #top: number
@@ -51,7 +52,11 @@ export class Store {
     this.scratch = this.alloc(SCRATCH_BYTES).address
   }
 
-  get kernels(): Instance['kernels'] { return this.#instance.kernels }
+  get kernels(): Instance['kernels'] { return this.#kernels }
+
+  /** Puts another kernel of the same bits, made for this store's memory, in a kernel's place, for programs that are linked from now on. */
+  replace(kernel: KernelName, make: (memory: WebAssembly.Memory) => Kernel): void { this.#kernels[kernel] = make(this.#instance.memory) }
+
   get math(): Instance['math'] { return this.#instance.math }
   /** the arena's address; it moves when it grows, then `arenaGeneration` changes */
   get arena(): Block { return this.#arena }

@@ -68,6 +68,7 @@ function constantTensor({ dtype, shape, data }: Extract<GraphValue, { role: 'con
     case 'f64': return { ...at, dtype, data: Float64Array.from(data) }
     case 'i32': return { ...at, dtype, data: Int32Array.from(data) }
     case 'u8': return { ...at, dtype, data: Uint8Array.from(data) }
+    case 'i8': return { ...at, dtype, data: Int8Array.from(data) }
   }
 }
 

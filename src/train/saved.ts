@@ -35,7 +35,8 @@ const map = <T>(of: Reader<T>): Reader<Readonly<Record<string, T>>> => (v, where
 const word = <const W extends string>(...words: readonly W[]): Reader<W> => (v, where) => words.find((w) => w === v) ?? refuse(where, `one of ${words.join(', ')}`, v)
 const field = <T>(v: Readonly<Record<string, unknown>>, key: string, of: Reader<T>, where: string): T => of(v[key], `${where}.${key}`)
 
-const dtype: Reader<DType> = word('f32', 'f64', 'i32', 'u8')
+const dtype: Reader<DType> = word('f32', 'f64', 'i32', 'u8', 'i8')
+const dataType: Reader<DType> = word('f32', 'f64', 'i32', 'u8')
 const shape: Reader<Shape> = (v, where) => list((d, at) => (d === 'n' ? ('n' as const) : count(d, at)))(v, where)
 /** ±∞ may bound a clip; NaN is no setting of anything. */
 const ordered: Reader<number> = (v, where) => (typeof v === 'number' && !Number.isNaN(v) ? v : refuse(where, 'a number', v))
@@ -65,7 +66,7 @@ const paramSpec: Reader<ParamSpec> = (v, where) => {
 const inputSpec: Reader<InputSpec> = (v, where) => {
   const r = record(where, v)
   return {
-    name: field(r, 'name', text, where), data: field(r, 'data', dtype, where), scale: field(r, 'scale', finite, where), offset: field(r, 'offset', finite, where),
+    name: field(r, 'name', text, where), data: field(r, 'data', dataType, where), scale: field(r, 'scale', finite, where), offset: field(r, 'offset', finite, where),
     classes: r['classes'] === null ? null : field(r, 'classes', count, where),
   }
 }
@@ -107,12 +108,20 @@ const graph: Reader<Graph> = (v, where) => {
   const values = field(r, 'values', list(graphValue), where)
   values.forEach((value, i) => { if (value.id !== i) refuse(`${where}.values[${i}]`, `id ${i}`, value.id) })
   const nodes = field(r, 'nodes', list(graphNode), where)
-  nodes.forEach(({ op, ins }, i) => {
+  nodes.forEach(({ op, ins, attrs }, i) => {
+    if (op === 'qmatmul' && attrs['bits'] === 7 && !isSeven(nodes, ins[0])) refuse(`${where}.nodes[${i}]`, 'activations of 7 bits', 'others')
     if (op !== 'average') return
     const moving = values[ins[1] ?? -1]
     if (moving?.role !== 'param' || moving.spec.trainable) refuse(`${where}.nodes[${i}]`, 'a weight that is not trained as what an average moves', moving?.role)
   })
   return { values, nodes, outputs: field(r, 'outputs', map(count), where) }
+}
+
+/** Is a value one of bytes in [0, 127]? A kernel of 7 bits may compute anything of others, and not the same everywhere. */
+function isSeven(nodes: readonly GraphNode[], value: number | undefined): boolean {
+  const made = nodes.find(({ outs }) => value !== undefined && outs.includes(value))
+  if (made?.op === 'reshape') return isSeven(nodes.slice(0, nodes.indexOf(made)), made.ins[0])
+  return (made?.op === 'quantizeLinear' && made.attrs['bits'] === 7) || (made?.op === 'qmatmul' && made.attrs['to'] === 7)
 }
 
 const OPERATORS = ['add', 'sub', 'mul', 'div', 'min', 'max', 'pow', 'exp', 'cos', 'sqrt', 'floor', 'ifLess'] as const

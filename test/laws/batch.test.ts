@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { activation, add, batchNormalization, conv2d, dense, dropout, expand, flatten, gru, layer, lstm, matmul, maxPool2d, reshape, sequential } from '../../src/index.js'
 import { at, expectBits } from '../support/bits.js'
 import { randomFloats, shuffled } from '../support/numbers.js'
-import type { Typed } from '../support/programs.js'
+import type { Typed } from '../../src/model/data.js'
 
 /** Below, at and above the capacities of predict's programs, and many of them. */
 const BATCHES = [1, 2, 7, 31, 32, 33, 64, 129, 256, 257, 1000]

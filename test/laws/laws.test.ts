@@ -23,7 +23,7 @@ const CAPACITY = 13
 const U = 2 ** -24
 const DENORMAL = 2 ** -149
 /** Ops that no gradient passes: refused by name when one is defined. */
-const WITHOUT_RULE = ['sparseXentGrad', 'total', 'maxPool2dGrad']
+const WITHOUT_RULE = ['sparseXentGrad', 'total', 'maxPool2dGrad', 'quantizeLinear', 'qmatmul']
 /** Elements of an operand whose differences are taken; of more these are sampled, and few of those of which each costs much. */
 const CHECKED = 16
 const CHECKED_OF_MANY = 3
@@ -36,7 +36,7 @@ afterAll(releaseAll)
 
 const sized = (shape: Shape, n: number): readonly number[] => shape.map((d) => (d === 'n' ? n : d))
 const typed: Readonly<Record<DType, (data: readonly number[]) => Typed>> = {
-  f32: (data) => Float32Array.from(data), f64: (data) => Float64Array.from(data), i32: (data) => Int32Array.from(data), u8: (data) => Uint8Array.from(data),
+  f32: (data) => Float32Array.from(data), f64: (data) => Float64Array.from(data), i32: (data) => Int32Array.from(data), u8: (data) => Uint8Array.from(data), i8: (data) => Int8Array.from(data),
 }
 
 /** A case with its operands as values, and numbers for them. */

@@ -12,6 +12,7 @@ import { scan } from '../../src/compiler/ops/scan.js'
 import { elu, leakyRelu, relu, sigmoid, square, tanh } from '../../src/compiler/ops/unary.js'
 import { specialise } from '../../src/compiler/passes/specialise.js'
 import { count, reducedBy, joined, repeated, sliced, rowsOf, spanned, type Element, type Plain } from '../reference/arrays.js'
+import { quantized, quantizedProduct } from '../reference/quantized.js'
 import { poolAxis, poolWindows } from '../reference/pool.js'
 import { at } from '../support/bits.js'
 
@@ -64,6 +65,7 @@ const sampleBelowN: Draw = (next, n) => Math.floor(next() * n)
 const f32 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'f32', draw })
 const i32 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'i32', draw })
 const u8 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'u8', draw })
+const i8 = (shape: Shape, draw: Draw): Operand => ({ shape, dtype: 'i8', draw })
 
 /** Widths below, at and above a vector, two, and four. */
 const ELEMENTWISE: readonly Shape[] = [['n'], ['n', 1], ['n', 3], ['n', 7], ['n', 8], ['n', 17], ['n', 5, 9], ['n', 0], [], [1], [7], [8, 3], [4099]]
@@ -560,6 +562,35 @@ const quantRows: readonly Row[] = [
   },
 ]
 
+/** Integers: equal to plain ones, with no tolerance. */
+const QUANTIZED = [{ bits: 7, zeroPoint: 0, scale: 0.01 }, { bits: 7, zeroPoint: 70, scale: 0.03 }, { bits: 8, zeroPoint: 255, scale: 1 / 3 }] as const
+const INTEGER_PRODUCTS: readonly (readonly [Shape, number, Attrs])[] = [
+  [['n', 1], 1, { bits: 7, to: 32, zeroPoint: 0, relu: false }], [['n', 3], 9, { bits: 7, to: 7, zeroPoint: 0, relu: true }], [['n', 17], 8, { bits: 7, to: 8, zeroPoint: 90, relu: false }],
+  [['n', 4, 5], 33, { bits: 8, to: 32, zeroPoint: 0, relu: true }], [['n', 16], 70, { bits: 8, to: 7, zeroPoint: 20, relu: true }], [[35, 6], 3, { bits: 7, to: 7, zeroPoint: 127, relu: false }], [['n', 0], 5, { bits: 7, to: 32, zeroPoint: 0, relu: false }],
+]
+const integerRows: readonly Row[] = [
+  {
+    op: 'quantizeLinear', name: 'quantizeLinear', units: 0, gradient: 'refused', build: build('quantizeLinear'),
+    cases: ELEMENTWISE.flatMap((shape) => QUANTIZED.map((attrs) => ({ operands: [f32(shape, any)], attrs }))),
+    oracle: (ins, { bits, zeroPoint, scale }) => operandAt(ins, 0).data.map((v) => ({ y: quantized(v, 1 / Number(scale), Number(zeroPoint), bits === 7 ? 127 : 255), scale: 0 })),
+  },
+  {
+    op: 'qmatmul', name: 'qmatmul', units: 0, gradient: 'refused', build: build('qmatmul'),
+    cases: INTEGER_PRODUCTS.map(([x, m, attrs]) => ({
+      operands: [u8(x, whole(attrs['bits'] === 7 ? 128 : 256)), i8([at(x.map(Number), x.length - 1), m], (next) => Math.floor(next() * 255) - 127), i32([m], (next) => Math.floor(next() * 4001) - 2000), f32([m], between(0.0001, 0.05))], attrs,
+    })),
+    oracle(ins, { to, zeroPoint, relu }) {
+      const [x, w, offset, multiplier] = [0, 1, 2, 3].map((i) => operandAt(ins, i))
+      if (x === undefined || w === undefined || offset === undefined || multiplier === undefined) throw new RangeError('qmatmul has four operands')
+      const [k = 0, n = 0] = w.shape
+      return quantizedProduct({
+        m: count(x.shape.slice(0, -1)), n, k, a: Uint8Array.from(x.data), w: Int8Array.from(w.data), offset: Int32Array.from(offset.data), multiplier: Float32Array.from(multiplier.data), relu: relu === true,
+        to: to === 32 ? null : { high: to === 7 ? 127 : 255, zeroPoint: Number(zeroPoint) },
+      }).map((y) => ({ y, scale: 0 }))
+    },
+  },
+]
+
 /** Images, windows, strides and padding: one pixel, windows that hang over on each side, gaps between windows, odd channels. */
 const POOLS: readonly (readonly [Shape, readonly [number, number], readonly [number, number], 'valid' | 'same'])[] = [
   [['n', 1, 1, 1], [1, 1], [1, 1], 'valid'], [['n', 1, 1, 3], [2, 2], [2, 2], 'same'], [['n', 4, 4, 1], [2, 2], [2, 2], 'valid'], [['n', 5, 3, 2], [2, 2], [2, 2], 'same'],
@@ -785,5 +816,5 @@ function summed(terms: readonly number[]): Element {
 
 export const table: readonly Row[] = [
   ...unaryRows, ...binaryRows, reduction('sum'), reduction('mean'), matmulRow, ...fusedRows, ...accumulateRows, ...convRows, ...shapeRows, ...softmaxRows, ...lossRows, ...otherRows,
-  ...quantRows, ...poolRows, ...columnRows, ...scanRows, maxRow,
+  ...quantRows, ...integerRows, ...poolRows, ...columnRows, ...scanRows, maxRow,
 ]

@@ -23,6 +23,12 @@ function pooling(images: readonly string[], outputs: readonly string[]): Reach {
   const of = (fields: readonly string[], sizes: readonly string[], w: (field: string) => number): Words => Object.fromEntries(fields.map((f) => [f, sizes.reduce((bytes, s) => bytes * w(s), 4)]))
   return (w) => ({ ...of(images, IMAGE, w), ...of(outputs, OUTPUT, w) })
 }
+const integerPanels = (w: (field: string) => number): number => panels(w('n')) * (64 + 32 * Math.ceil(w('k') / 4))
+/** Rows of bytes, and of floats or bytes. */
+function integerProduct(w: (field: string) => number): Words {
+  const [m, n, size] = [w('m'), w('n'), w('asFloat') === 0 ? 1 : 4]
+  return { a: m === 0 ? 0 : (m - 1) * w('aRow') + w('k'), b: integerPanels(w), c: m === 0 || n === 0 ? 0 : (m - 1) * w('cRow') + n * size }
+}
 /** By the codes of element types: f32, f64, i32, u8. */
 const BYTES = [4, 8, 4, 1]
 
@@ -65,6 +71,9 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     return { a: span('a'), b: span('b'), y: 4 * w('outer') * w('mid') * w('inner') }
   },
   f32_fake_quant: (w) => ({ x: 4 * w('outer') * w('inner'), y: 4 * w('outer') * w('inner'), range: strided([w('inner'), 4 * w('rangeStride')]) }),
+  qu8_quantize: perElement({ x: 4, y: 1 }),
+  qs8_pack: (w) => ({ w: w('k') * w('n'), offset: 4 * w('n'), multiplier: 4 * w('n'), out: integerPanels(w) }),
+  qs8_gemm_u7: integerProduct, qs8_gemm_u8: integerProduct,
   f32_select: (w) => ({ mask: w('length'), a: strided([w('length'), 4 * w('aStride')]), b: strided([w('length'), 4 * w('bStride')]), y: 4 * w('length') }),
   gather: (w) => ({ source: (BYTES[w('sourceType')] ?? NaN) * w('rows') * w('width'), index: 4 * w('rows'), y: 4 * w('rows') * w('width') }),
   f32_reduce: (w) => ({ x: 4 * w('outer') * w('k') * w('inner'), y: 4 * w('outer') * w('inner') }),

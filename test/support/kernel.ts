@@ -4,7 +4,7 @@ import { kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '.
 
 type KernelFunction = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
 export type Word = number | { readonly f32: number }
-type Typed = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array
+type Typed = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array | Int8Array
 
 /** A block of linear memory that a test filled. */
 export interface Block { readonly address: number; readonly bytes: number }
@@ -14,10 +14,12 @@ export class KernelBox {
   readonly memory: WebAssembly.Memory
   #top = 1024 + SCRATCH_BYTES
 
-  constructor(wasm: BufferSource = readFileSync('build/kernels.wasm')) {
-    this.exports = new WebAssembly.Instance(new WebAssembly.Module(wasm), {}).exports
-    const memory = this.exports['memory']
+  /** @param extension - a module on the binary's memory, whose kernels take the place of the binary's */
+  constructor(wasm: BufferSource = readFileSync('build/kernels.wasm'), extension?: BufferSource) {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), {})
+    const { memory } = exports
     if (!(memory instanceof WebAssembly.Memory)) throw new Error('the binary exports no memory')
+    this.exports = { ...exports, ...(extension === undefined ? {} : new WebAssembly.Instance(new WebAssembly.Module(extension), { env: { memory } }).exports) }
     this.memory = memory
     const base = this.exports['heap_base']
     if (typeof base === 'function') this.#top = Math.max(this.#top, Number(base()) + SCRATCH_BYTES)

@@ -13,7 +13,7 @@ import { at } from './bits.js'
 import { bitsOf, random, shuffled } from './numbers.js'
 
 export type Fetches = Readonly<Record<string, Value>>
-export type Typed = Float32Array | Float64Array | Int32Array | Uint8Array
+export type Typed = Float32Array | Float64Array | Int32Array | Uint8Array | Int8Array
 export interface Feeds {
   readonly arrays: Readonly<Record<string, Typed>>
   readonly floats?: Readonly<Record<string, number>>

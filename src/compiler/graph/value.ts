@@ -92,7 +92,7 @@ export type Source =
   | { readonly kind: 'node'; readonly node: Node; readonly output: number }
   | { readonly kind: 'param'; readonly spec: ParamSpec; readonly scope: Scope | null; readonly key: string | null }
   | { readonly kind: 'input'; readonly spec: InputSpec }
-  /** the same for every run: u8, i32 or f32 elements */
+  /** the same for every run: u8, i8, i32 or f32 elements */
   | { readonly kind: 'constant'; readonly data: readonly number[] }
   /** an f32 that the host sets before each run */
   | { readonly kind: 'scalar'; readonly name: string }

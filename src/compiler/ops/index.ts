@@ -13,6 +13,7 @@ import { matmulOp } from './matmul.js'
 import { argMaxOp, sameIndexOp, totalOp } from './metric.js'
 import { byModeOp } from './mode.js'
 import { averagePool2dGradOp, averagePool2dOp, maxPool2dGradOp, maxPool2dOp } from './pool.js'
+import { qmatmulOp, quantizeLinearOp } from './quantized.js'
 import { readOp } from './read.js'
 import { maxOp, meanOp, sumOp } from './reduce.js'
 import { lengthMaskOp, scanOp } from './scan.js'
@@ -24,5 +25,5 @@ export const ops: ReadonlyMap<string, Op> = /* @__PURE__ */ new Map<string, Op>(
   ...unaryOps, ...binaryOps,
   ...[matmulOp, conv2dOp, conv2dInputOp, conv2dKernelOp, expandOp, reshapeOp, concatOp, sliceOp, splitOp, scanOp, lengthMaskOp, sumOp, meanOp, maxOp, softmaxOp, logSoftmaxOp, softmaxGradOp,
     logSoftmaxGradOp, sparseXentOp, sparseXentGradOp, selectOp, readOp, argMaxOp, sameIndexOp, totalOp, dropoutOp, byModeOp, averageOp, weightOp, fakeQuantOp,
-    maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp].map((op): [string, Op] => [op.name, op]),
+    maxPool2dOp, maxPool2dGradOp, averagePool2dOp, averagePool2dGradOp, quantizeLinearOp, qmatmulOp].map((op): [string, Op] => [op.name, op]),
 ])

@@ -1,6 +1,6 @@
 // read: rows of data in the type they were given, gathered by index, converted and scaled. It is how inputs come into a graph: JavaScript
 // touches no sample.
-import { ShapeError } from '../../core/errors.js'
+import { EquigradError, ShapeError } from '../../core/errors.js'
 import { dtypeCode } from '../../core/codes.js'
 import { elements, isBatched } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
@@ -13,12 +13,14 @@ export const readOp: Op = {
   infer(ins, attrs) {
     const x = operand('read', ins, 0, null)
     if (ins[1] !== undefined) operand('read', ins, 1, 'i32')
+    if (x.dtype === 'i8') throw new ShapeError('read: expected data of f32, f64, i32 or u8, got i8')
     if (!isBatched(x.shape)) throw new ShapeError('read: expected rows')
     return [{ shape: x.shape, dtype: attrs['to'] === 'i32' ? 'i32' : 'f32' }]
   },
   lower(ctx) {
     const source = ctx.in(0)
     const y = ctx.out(0)
+    if (source.dtype === 'i8') throw new EquigradError('read: i8 is no type of data')
     ctx.call('gather', {
       source, index: ctx.ins[1] ?? 0, y, rows: { per: 1 }, width: elements(source.shape), sourceType: dtypeCode[source.dtype], yType: y.dtype === 'i32' ? dtypeCode.i32 : dtypeCode.f32,
       scale: { f32: Number(ctx.attrs['scale'] ?? 1) }, offset: { f32: Number(ctx.attrs['offset'] ?? 0) },

@@ -1,0 +1,99 @@
+// The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
+import { inflateSync } from 'fflate'
+import type { Kernel } from './binary.js'
+import { accept, instantiateExtension } from './extensions.js'
+
+/** Which integer product quantised models run on. The bits are the same; only speed differs. */
+export interface Int8Runtime {
+  /** 'relaxed': one instruction for sums of four products; 'i16': baseline SIMD, which runs everywhere */
+  readonly path: 'relaxed' | 'i16'
+  /** why it is not the relaxed one; empty if it is */
+  readonly reason: string
+}
+
+const KERNEL = 'qs8_gemm_u7'
+const NAME = 'int8'
+const i16 = (reason: string): Int8Runtime => ({ path: 'i16', reason })
+
+let state: Int8Runtime = i16('int8: the faster kernels were not asked for (loadInt8)')
+let loading: Promise<Int8Runtime> | undefined
+
+/** What quantised models run on now. */
+export const int8Runtime = (): Int8Runtime => state
+
+/**
+ * Loads the faster integer kernels where the engine has relaxed SIMD and computes it right; `quantize` does so by itself. Worth waiting for once
+ * before quantised models are loaded: models predict the same bits without it.
+ *
+ * @returns which kernels models that have not predicted yet will run on, and why; never rejects
+ * @example
+ * const { path, reason } = await loadInt8()
+ */
+export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
+
+async function load(): Promise<Int8Runtime> {
+  try {
+    const { byteLength, deflated } = await import('./int8.generated.js')
+    const bytes = new Uint8Array(inflateSync(Uint8Array.from(atob(deflated), (c) => c.charCodeAt(0)), { out: new Uint8Array(byteLength) }))
+    state = await acceptRelaxed(bytes)
+  } catch (error) {
+    // What could not be fetched may be there next time.
+    loading = undefined
+    state = i16(`int8: the faster kernels could not be loaded (${error instanceof Error ? error.message : String(error)})`)
+  }
+  return state
+}
+
+async function acceptRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<Int8Runtime> {
+  if (!WebAssembly.validate(bytes)) return i16('int8: this engine has no relaxed SIMD')
+  const module = await WebAssembly.compile(bytes)
+  const extension = { name: NAME, kernels: [KERNEL], module, bytes } as const
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
+  const kernel = instantiateExtension(extension, memory).get(KERNEL)
+  if (kernel === undefined || !computesIntegers(kernel, memory)) return i16('int8: this engine computes relaxed dot products wrong')
+  accept(extension)
+  return { path: 'relaxed', reason: '' }
+}
+
+// Where the test puts its operands in a page of memory.
+const [DESCRIPTOR, A, B, C] = [1024, 2048, 8192, 32768]
+/** Four panels at once and one more: every loop of the module takes part, since an engine may have compiled one function well and another badly. */
+const COLUMNS = 40
+
+/**
+ * The known-answer test: products of which the terms are extreme, of all signs, and any, compared with plain integers.
+ *
+ * @param memory - of one page or more, which it writes over
+ */
+export function computesIntegers(kernel: Kernel, memory: WebAssembly.Memory): boolean {
+  const extremes = (i: number): number => [127, -127, 127, 127, -127, -127][i % 6] ?? 0
+  const mixed = (i: number): number => (Math.imul(i + 1, 0x9e3779b1) >>> 24) - 128
+  return [4, 7, 16, 61].every((k) => [1, 5].every((m) => [
+    isProduct(kernel, memory, m, k, () => 127, () => 127), isProduct(kernel, memory, m, k, () => 127, () => -127), isProduct(kernel, memory, m, k, (i) => (i % 3 === 0 ? 0 : 127), extremes),
+    isProduct(kernel, memory, m, k, (i) => mixed(i) & 127, (i) => mixed(i + 1000)),
+  ].every((right) => right)))
+}
+
+/** One product of m rows of activations and COLUMNS columns of weights, by the elements' index, as f32: below 2²⁴ these are the integers. */
+function isProduct(kernel: Kernel, memory: WebAssembly.Memory, m: number, k: number, a: (i: number) => number, w: (i: number) => number): boolean {
+  const view = new DataView(memory.buffer)
+  new Uint8Array(memory.buffer, DESCRIPTOR, C - DESCRIPTOR).fill(0)
+  for (let i = 0; i < m * k; i++) view.setUint8(A + i, a(i))
+  for (let j = 0; j < COLUMNS; j++) {
+    const panel = B + (j >> 3) * (64 + 32 * Math.ceil(k / 4)), column = j & 7
+    view.setFloat32(panel + 32 + 4 * column, 1, true)
+    for (let term = 0; term < k; term++) view.setInt8(panel + 64 + (term >> 2) * 32 + column * 4 + (term & 3), w(term * COLUMNS + j))
+  }
+  // a b c m n k aRow cRow low high zeroPoint asFloat
+  ;[A, B, C, m, COLUMNS, k, k, 4 * COLUMNS, 0, 0, 0, 1].forEach((word, i) => { view.setUint32(DESCRIPTOR + 4 * i, word, true) })
+  view.setFloat32(DESCRIPTOR + 32, -Infinity, true)
+  kernel(DESCRIPTOR, 0, 0, 1)
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < COLUMNS; j++) {
+      let sum = 0
+      for (let term = 0; term < k; term++) sum += a(i * k + term) * w(term * COLUMNS + j)
+      if (view.getFloat32(C + 4 * (i * COLUMNS + j), true) !== sum) return false
+    }
+  }
+  return true
+}
