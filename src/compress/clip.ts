@@ -104,12 +104,13 @@ const PART = 8
  * A candidate is a group of weights of one column (the inputs of one unit, or one filter). It is clipped to ±bound, 0 by default, which prunes it; the loss on the
  * data is computed again, from the changed weight on; and it stays or is undone, bit for bit, by what the loss has become. Losses are compared as sums
  * of f64. The same model, data, options and seed give the same result. Without training it comes much further than removing the smallest weights at
- * once, and costs far more time: where one trains afterwards anyway, removing the smallest is the better bargain.
+ * once, but costs far more time. It does not pay where one trains afterwards anyway, unless very few weights are to be left: an epoch after removing the
+ * smallest gives more in less time.
  *
  * @param model - compiled; it stays as it is
  * @param data - samples and labels that the loss is computed on: some thousands, of those that it was trained on; not those that it is judged by
  * @param options - `fraction`, `bound`, `accept`, `tolerance`, `budget`, …
- * @returns a new model with the same layers, and what became of the candidates; the loss of `stopped: 'aborted'` is that of the model so far
+ * @returns a new model with the same layers, as far as the search came, and what became of the candidates
  * @throws TypeError, RangeError, ShapeError for options or data that do not fit; EquigradError for a model that is not compiled, a weight that the
  * loss does not depend on, or a loss that is not finite
  * @example
