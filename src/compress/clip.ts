@@ -2,15 +2,18 @@
 import { describe, EquigradError, message } from '../core/errors.js'
 import { checkCount, checkGiven, checkNames, checkNumber, checkSeed, checkWord } from '../core/options.js'
 import { philox, randomKey, type RandomKey } from '../core/random.js'
-import { constant, type Value } from '../compiler/graph/value.js'
+import { fromGraph, toGraph } from '../compiler/graph/graph.js'
+import { byName, constant, type Value } from '../compiler/graph/value.js'
+import { ops } from '../compiler/ops/index.js'
 import { select } from '../compiler/ops/select.js'
-import { asRecord, ownParams, params, type DataOf, type Weight } from '../model/model.js'
+import { asRecord, params, type DataOf, type Definition, type Weight } from '../model/model.js'
 import { stopwatch } from '../runtime/platform/clock.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { TrainableModel, type Compiled, type LabelsOf } from '../train/model.js'
-import { isAmong } from '../train/recipe.js'
+import { isAmong, type Recipe } from '../train/recipe.js'
 import { columnCount, IncrementalLoss, type Change } from './incremental.js'
-import { rewriteWeights } from './rewrite.js'
+import { copied, markedKeys, modelOf, rewriteWeights } from './rewrite.js'
+import { plainly, strip } from './strip.js'
 
 export interface ClipOptions {
   /** how much of the weights shall lie within ±bound at the end, above 0 to 1: with the bound 0 the sparsity. Those that do already count. */
@@ -124,14 +127,21 @@ export async function stochasticClip<I, O, L, M>(model: Compiled<I, O, L, M>, da
   const { x, y, ...rest } = asRecord('stochasticClip: data', data)
   for (const name of Object.keys(rest)) throw new TypeError(message('stochasticClip: data', '{ x, y }', `'${name}' besides`))
   const read = own.readSamples('stochasticClip', x, y)
-  const keys = keysOf(own, options.keys)
-  // What a fit does to the model meanwhile does not matter.
-  const weights = own.getWeights()
-  const loss = new IncrementalLoss({ ...read, weights, keys, seed: own.seed })
+  // What a fit does to the model meanwhile does not matter. Where an expression stands for a weight, what is searched is what layers get.
+  const before = copied(own), plain = strip(own)
+  const keys = keysOf(plain, options.keys)
+  const weights = plain.getWeights()
+  const loss = new IncrementalLoss({ ...read, recipe: plainRecipe(read.recipe), weights, keys, seed: own.seed })
   if (!(Math.abs(loss.loss) < Infinity)) throw new EquigradError(message('stochasticClip', 'a finite loss before anything is clipped', String(loss.loss)))
   const search = new Search(loss, keys.map((key) => columnsOf(key, weights[key], given.bound)), given)
   const statistics = await search.run()
-  return { model: heldModel(own, weights, loss, keys, given.bound), statistics }
+  return { model: heldModel<I, O>(own.definition, before, loss, keys, given.bound), statistics }
+}
+
+/** A recipe with plain weights in place of expressions. */
+function plainRecipe(recipe: Recipe): Recipe {
+  const values = fromGraph(recipe.graph, (name) => ops.get(name))
+  return { ...recipe, graph: toGraph(byName(Object.keys(values), plainly(Object.values(values))), { path: () => '', key: () => '' }) }
 }
 
 type Settings = Required<Omit<ClipOptions, 'keys' | 'signal' | 'onProgress'>> & Pick<ClipOptions, 'signal' | 'onProgress'>
@@ -377,11 +387,14 @@ class Search {
 
 const clip = (w: number, bound: number): number => (bound === 0 ? 0 : Math.min(Math.max(w, -bound), bound))
 
-/** The model with the weights that were reached; those that are clipped become select(mask, W, what they are). */
-function heldModel<I, O>({ definition: given }: TrainableModel<I, O>, before: Readonly<Record<string, Weight>>, loss: IncrementalLoss, keys: readonly string[], bound: number): TrainableModel<I, O> {
-  const weights = Object.fromEntries(Object.entries(before).map(([key, { data }]) => [key, keys.includes(key) ? loss.weights(key).slice() : data]))
-  const definition = rewriteWeights(given, (w, key) => (keys.includes(key) ? held(w, weights[key] ?? new Float32Array(0), bound) : w))
-  return new TrainableModel<I, O>(definition, ownParams(definition), weights)
+/** The model with the weights that were reached; what layers get for those that are clipped becomes select(mask, W, what they are). */
+function heldModel<I, O>(model: Definition, before: Readonly<Record<string, Float32Array>>, loss: IncrementalLoss, keys: readonly string[], bound: number): TrainableModel<I, O> {
+  const reached = new Map(keys.map((key) => [key, loss.weights(key).slice()]))
+  const marked = markedKeys(model)
+  const definition = rewriteWeights(model, (w, key) => { const data = reached.get(key); return data === undefined ? w : held(w, data, bound) })
+  // A plain weight shows what it has become; within an expression the mask alone holds it.
+  const weights = Object.fromEntries(Object.entries(before).map(([key, data]) => [key, marked.has(key) ? data : reached.get(key) ?? data]))
+  return modelOf<I, O>(definition, weights)
 }
 
 /** With the bound 0 all that is zero is held; else what lies at the bound. */

@@ -16,6 +16,9 @@ export const valuesOf = (definition: Definition): Readonly<Record<string, Value>
 export const withValues = (definition: Definition, names: readonly string[], values: readonly Value[]): Definition =>
   ({ ...definition, graph: toGraph(byName(names, values), { path: () => '', key: () => '' }) })
 
+/** Keys of the weights that expressions stand for. */
+export const markedKeys = (definition: Definition): ReadonlySet<string> => new Set(everyNode(Object.values(valuesOf(definition))).flatMap((node) => markedKey(node) ?? []))
+
 /**
  * The definition in which some weights are replaced by expressions of them.
  *
@@ -27,7 +30,7 @@ export const withValues = (definition: Definition, names: readonly string[], val
  */
 export function rewriteWeights(definition: Definition, replace: (weight: Value, key: string) => Value, where: 'outside' | 'inside' = 'outside'): Definition {
   const values = valuesOf(definition)
-  const marked = new Set(everyNode(Object.values(values)).flatMap((node) => markedKey(node) ?? []))
+  const marked = markedKeys(definition)
   const replaced = (v: Value, key: string): Value => {
     const w = replace(v, key)
     if (!sameShape(w.shape, v.shape) || w.dtype !== v.dtype) throw new ShapeError(message(`rewrite: ${key}`, String(v), String(w)))

@@ -23,9 +23,15 @@ import { modelOf, valuesOf, withValues } from './rewrite.js'
  */
 export function strip<I, O>(model: Model<I, O>): TrainableModel<I, O> {
   const values = valuesOf(model.definition)
+  const weights = Object.fromEntries(Object.entries(model.getEffectiveWeights()).map(([key, { data }]) => [key, data]))
+  return modelOf<I, O>(withValues(model.definition, Object.keys(values), plainly(Object.values(values))), weights)
+}
+
+/** Values with a plain weight in place of each marked expression. */
+export function plainly(values: readonly Value[]): readonly Value[] {
   // One leaf for each key, however often it is marked.
   const plain = new Map<string, Value>()
-  const fresh = rewrite(Object.values(values), {
+  return rewrite(values, {
     node(node) {
       const key = markedKey(node)
       if (key === undefined) return undefined
@@ -34,8 +40,6 @@ export function strip<I, O>(model: Model<I, O>): TrainableModel<I, O> {
       return [leaf]
     },
   })
-  const weights = Object.fromEntries(Object.entries(model.getEffectiveWeights()).map(([key, { data }]) => [key, data]))
-  return modelOf<I, O>(withValues(model.definition, Object.keys(values), fresh), weights)
 }
 
 /** The parameter that a marked expression was made of, or one like it where there is none any more. */

@@ -1,7 +1,7 @@
 // stochasticClip: what it reaches is what it says, what it undoes leaves no bit behind, what it clips stays clipped.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, conv2d, dense, EquigradError, flatten, functional, input, load, lstm, mse, NonFiniteError, rmsprop, save, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, stochasticClip,
+  accuracy, adam, adapter, conv2d, dense, EquigradError, fakeQuantize, flatten, functional, input, load, lowRank, lstm, mse, NonFiniteError, rmsprop, save, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, stochasticClip,
   type ClipOptions, type ClipProgress, type ClipStatistics, type Optimizer,
 } from '../../src/index.js'
 import { random, randomFloats } from '../support/numbers.js'
@@ -271,5 +271,23 @@ describe('what does not fit is refused, with the model as it was', () => {
   it('a weight that only training uses, or statistics that follow a batch', async () => {
     const model = sequential([dense(3, { name: 'own' }), dense(2)], { input: [4] }).compile({ optimizer: sgd(), loss: mse() })
     expect((await errorOf(() => loose(model, { x: [[1, 2, 3, 4]], y: [[1, 2]] }, { fraction: 0.5, keys: ['own.moving'] }))).message).toMatch(/keys/)
+  })
+})
+
+describe.each(['a bound', 'fake quantisation', 'an adapter', 'factors'] as const)('on top of %s', (what) => {
+  it('the loss that was reached is that of the result, whose zeros stay', async () => {
+    const compiled = (model: ReturnType<typeof sequential>) => model.compile({ optimizer: sgd({ learningRate: 0.05, momentum: 0.9 }), loss: sparseCategoricalCrossentropy() })
+    const base = what === 'a bound' ? (await stochasticClip(trained, { x, y }, { ...OPTIONS, bound: 0.1 })).model
+      : what === 'fake quantisation' ? fakeQuantize(trained, { bits: 4 }) : what === 'an adapter' ? adapter(trained, { rank: 2 }) : lowRank(trained, { 'dense1.kernel': 4 }).model
+    const before = compiled(base)
+    await before.fit(x, y, { epochs: 2 })
+    const { model, statistics } = await stochasticClip(before, { x, y }, { ...OPTIONS, budget: 600 })
+    const after = compiled(model)
+    expect(statistics.accepted).toBeGreaterThan(0)
+    expect((await after.evaluate(x, y)).loss).toBeCloseTo(statistics.loss.after, 10)
+    const held = (): number => Object.entries(after.getEffectiveWeights()).reduce((sum, [key, { data }]) => sum + (statistics.layers[key] === undefined ? 0 : zeros(data)), 0)
+    expect(held()).toBeGreaterThanOrEqual(statistics.clipped)
+    await after.fit(x, y, { epochs: 2 })
+    expect(held()).toBeGreaterThanOrEqual(statistics.clipped)
   })
 })
