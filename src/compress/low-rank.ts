@@ -42,7 +42,8 @@ export function parameters(definition: Definition): ReadonlyMap<string, Value> {
  * keys of U and V are then those of plain weights, which `strip` leaves. Elsewhere (a `recurrentKernel`, a weight with a mask) U·V is computed
  * first, and `strip` makes a plain W of it.
  *
- * U and V take over the penalties of W. The time of the decomposition is about 10·m·n² products for sides m ≥ n.
+ * U and V take over the penalties of W. A direction that W does not have at all (a singular value of 0) is zeros in both, and training leaves it so.
+ * The time of the decomposition is about 10·m·n² products for sides m ≥ n.
  *
  * @param ranks - by key of a weight
  * @returns a new model, not compiled, with copies of the other weights; and for each weight its rank and relative error

@@ -1,9 +1,9 @@
 // strip: what compression and training made of weights, as plain weights again.
-import { message, ShapeError } from '../core/errors.js'
+import { FormatError, message, ShapeError } from '../core/errors.js'
 import { sameShape } from '../core/shape.js'
 import { rewrite, topological, Value, type Node, type ParamSpec } from '../compiler/graph/value.js'
 import { markedKey, markedTrainable } from '../compiler/ops/weight.js'
-import type { Model } from '../model/model.js'
+import { params, type Model } from '../model/model.js'
 import type { TrainableModel } from '../train/model.js'
 import { modelOf, valuesOf, withValues } from './rewrite.js'
 
@@ -15,7 +15,7 @@ import { modelOf, valuesOf, withValues } from './rewrite.js'
  * again. The zeros of a mask are no longer held: training moves them.
  *
  * @returns a new model, not compiled
- * @throws ShapeError when the marks of a file do not fit its weights
+ * @throws FormatError, ShapeError when the marks in a file do not fit its weights
  * @example
  * const trained = adapter(model, { rank: 1 }).compile({ optimizer: adam(), loss: mse() })
  * await trained.fit(x, y)
@@ -24,7 +24,11 @@ import { modelOf, valuesOf, withValues } from './rewrite.js'
 export function strip<I, O>(model: Model<I, O>): TrainableModel<I, O> {
   const values = valuesOf(model.definition)
   const weights = Object.fromEntries(Object.entries(model.getEffectiveWeights()).map(([key, { data }]) => [key, data]))
-  return modelOf<I, O>(withValues(model.definition, Object.keys(values), plainly(Object.values(values))), weights)
+  const definition = withValues(model.definition, Object.keys(values), plainly(Object.values(values)))
+  const keys = params(definition.graph).map(({ key }) => key)
+  const twice = keys.find((key, i) => keys.indexOf(key) !== i)
+  if (twice !== undefined) throw new FormatError(message('strip', 'marks with keys of their own', `two weights called '${twice}'`, 'The file is damaged.'))
+  return modelOf<I, O>(definition, weights)
 }
 
 /** Values with a plain weight in place of each marked expression. */
@@ -36,6 +40,7 @@ export function plainly(values: readonly Value[]): readonly Value[] {
       const key = markedKey(node)
       if (key === undefined) return undefined
       const leaf = plain.get(key) ?? plainWeight(node, key)
+      if (!sameShape(leaf.shape, node.outs[0]?.shape ?? [])) throw new ShapeError(message(`strip: ${key}`, String(leaf), String(node.outs[0])))
       plain.set(key, leaf)
       return [leaf]
     },

@@ -1,9 +1,10 @@
 // Weights as expressions: they train, survive files, compose, and fold away again with the same bits. Masks have their own file.
 import { describe, expect, it } from 'vitest'
 import {
-  activation, adam, adamW, adapter, batchNormalization, conv2d, dense, EquigradError, fakeQuantize, flatten, functional, gru, input, load, lowRank, lstm, magnitudeMask, mask, maxNorm, mse, rmsprop, save, sequential,
-  sgd, ShapeError, step, strip, mean, square, sub, type Optimizer, type TrainableModel, type Value,
+  activation, adam, adamW, adapter, batchNormalization, conv2d, dense, EquigradError, fakeQuantize, flatten, FormatError, functional, gru, input, load, lowRank, lstm, magnitudeMask, mask, maxNorm, mse, rmsprop, save, sequential,
+  sgd, ShapeError, step, strip, mean, square, sub, TrainableModel, type Optimizer, type Value,
 } from '../../src/index.js'
+import { ownParams } from '../../src/model/model.js'
 import { at } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'
 import { hashFloats, hashOf, weight } from '../train/support.js'
@@ -350,6 +351,25 @@ describe('marks', () => {
     expect((await train({ x, y })).loss).toBeLessThan(first.loss)
     const m = pattern(inputs * hidden)
     expect(effective(inner, KEY).every((w, i) => m[i] !== 0 || Object.is(w, 0))).toBe(true)
+  })
+
+  it('that do not fit are refused', () => {
+    const marked = (key: string): Net => {
+      const { graph, ...rest } = fakeQuantize(net()).definition
+      const definition = { ...rest, graph: { ...graph, nodes: graph.nodes.map((node) => (node.op === 'weight' ? { ...node, attrs: { ...node.attrs, key } } : node)) } }
+      return new TrainableModel<Value, Value>(definition, ownParams(definition))
+    }
+    // Both marks have one key: of two shapes.
+    expect(() => strip(marked('other'))).toThrow(ShapeError)
+    const { graph, ...rest } = fakeQuantize(net(), { weights: [KEY] }).definition
+    const definition = { ...rest, graph: { ...graph, nodes: graph.nodes.map((node) => (node.op === 'weight' ? { ...node, attrs: { ...node.attrs, key: 'dense2.bias' } } : node)) } }
+    expect(() => strip(new TrainableModel<Value, Value>(definition, ownParams(definition)))).toThrow(FormatError)
+    const damaged = (attrs: Readonly<Record<string, string | boolean>>): Uint8Array => {
+      const file = { ...fakeQuantize(net()).definition }
+      return save(new TrainableModel<Value, Value>({ ...file, graph: { ...file.graph, nodes: file.graph.nodes.map((node) => (node.op === 'weight' ? { ...node, attrs } : node)) } }, ownParams(fakeQuantize(net()).definition)))
+    }
+    expect(() => load(damaged({ key: KEY }))).toThrow(FormatError)
+    expect(() => load(damaged({ trainable: true }))).toThrow(FormatError)
   })
 
   it('keys of factors and adapters freeze with their layer, or with the weight that they stand for', async () => {
