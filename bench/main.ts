@@ -1,6 +1,7 @@
 // `npm run bench`: our own kernels and models beside the limits measured in the same process.
 import { benchConv, printConv } from './conv.js'
 import { benchGemm, printGemm } from './gemm.js'
+import { benchInt8 } from './int8.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
 import { workloads } from './workloads.js'
@@ -9,4 +10,5 @@ const roofline = await Roofline.load()
 const only = process.argv[2]
 if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
 if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
+if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
 if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)

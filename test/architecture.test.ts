@@ -126,6 +126,12 @@ describe('the binary', () => {
   it('imports nothing', () => {
     expect(WebAssembly.Module.imports(wasm)).toEqual([])
   })
+  it('of integers by relaxed SIMD imports one memory and has no data that another could lie on', () => {
+    const bytes = readFileSync(join(root, 'build/int8.wasm'))
+    expect(/\(data /.test(read('build/int8.wat'))).toBe(false)
+    if (!WebAssembly.validate(bytes)) return
+    expect(WebAssembly.Module.imports(new WebAssembly.Module(bytes))).toEqual([expect.objectContaining({ module: 'env', name: 'memory', kind: 'memory' })])
+  })
   it('exports functions and one memory', () => {
     const kinds = WebAssembly.Module.exports(wasm).map((e) => e.kind).filter((kind) => kind !== 'function' && kind !== 'global')
     expect(kinds).toEqual(['memory'])

@@ -1,7 +1,8 @@
 // qs8_gemm: C = requantised A·B, A unsigned bytes (activations), B signed bytes (weights), sums of i32. Integers: every order of the terms gives
 // the same bits, so this file is compiled twice, and both forms must be equal.
 //
-//   everywhere     i32x4.dot_i16x8_s on bytes that are widened: even and odd bytes apart, so that two dots make the sums of 4 columns × 4 terms
+//   everywhere     i32x4.dot_i16x8_s on bytes that are widened: all even bytes of a group first, then, loaded again, all odd ones, so that the two
+//                  halves' operands are not in registers together
 //   relaxed SIMD   i32x4.relaxed_dot_i8x16_i7x16_add_s, one instruction for the same; exact where the second operand is in [0, 127]: a sum of two
 //                  products is at most 127·127·2 = 32 258 in magnitude, or 128·127·2 = 32 512, which no i16 saturates at
 //
@@ -22,11 +23,10 @@ const GROUP: usize = 32
 @inline function evenB(x: v128): v128 { return ASC_FEATURE_RELAXED_SIMD ? x : i16x8.shr_s(i16x8.shl(x, 8), 8) }
 @inline function oddB(x: v128): v128 { return ASC_FEATURE_RELAXED_SIMD ? x : i16x8.shr_s(x, 8) }
 
-/** c + the sums of four terms of four columns: even and odd bytes of the weights b, of the activations x. */
+/** c + the sums of terms of four columns: of all four terms, or, of widened bytes, of two. */
 @inline
-function dot(c: v128, be: v128, bo: v128, xe: v128, xo: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(be, xe, c)
-  return i32x4.add(i32x4.add(c, i32x4.dot_i16x8_s(be, xe)), i32x4.dot_i16x8_s(bo, xo))
+function dot(c: v128, b: v128, x: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i32x4.relaxed_dot_i8x16_i7x16_add_s(b, x, c) : i32x4.add(c, i32x4.dot_i16x8_s(b, x))
 }
 
 /** The last one to three bytes of a row, four times. */
@@ -63,7 +63,7 @@ function fourRows(d: usize, scratch: usize, a0: usize, aRow: i32, b: usize, k: i
   let a1 = a0 + r1 * aRow, a2 = a0 + r2 * aRow, a3 = a0 + r3 * aRow
   const zero = i32x4.splat(0)
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
-  let b0: v128, b1: v128, o0: v128, o1: v128, x: v128, y: v128
+  let b0: v128, b1: v128, x: v128
   let p = b + HEAD, count = k >> 2
   const done = <usize>(k & ~3), left = k & 3, last = p + done * PANEL
   const t0 = a0 + done, t1 = a1 + done, t2 = a2 + done, t3 = a3 + done
@@ -71,38 +71,73 @@ function fourRows(d: usize, scratch: usize, a0: usize, aRow: i32, b: usize, k: i
     a0 -= 16; a1 -= 16; a2 -= 16; a3 -= 16; p -= 128
     do {
       a0 += 16; a1 += 16; a2 += 16; a3 += 16; p += 128
-      b0 = v128.load(p, 0); b1 = v128.load(p, 16); o0 = oddB(b0); o1 = oddB(b1); b0 = evenB(b0); b1 = evenB(b1)
-      x = v128.load32_splat(a0, 0); y = oddA(x); x = evenA(x); c00 = dot(c00, b0, o0, x, y); c01 = dot(c01, b1, o1, x, y)
-      x = v128.load32_splat(a1, 0); y = oddA(x); x = evenA(x); c10 = dot(c10, b0, o0, x, y); c11 = dot(c11, b1, o1, x, y)
-      x = v128.load32_splat(a2, 0); y = oddA(x); x = evenA(x); c20 = dot(c20, b0, o0, x, y); c21 = dot(c21, b1, o1, x, y)
-      x = v128.load32_splat(a3, 0); y = oddA(x); x = evenA(x); c30 = dot(c30, b0, o0, x, y); c31 = dot(c31, b1, o1, x, y)
+      b0 = evenB(v128.load(p, 0)); b1 = evenB(v128.load(p, 16))
+      x = evenA(v128.load32_splat(a0, 0)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+      x = evenA(v128.load32_splat(a1, 0)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+      x = evenA(v128.load32_splat(a2, 0)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+      x = evenA(v128.load32_splat(a3, 0)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      if (!ASC_FEATURE_RELAXED_SIMD) {
+        b0 = oddB(v128.load(p, 0)); b1 = oddB(v128.load(p, 16))
+        x = oddA(v128.load32_splat(a0, 0)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+        x = oddA(v128.load32_splat(a1, 0)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+        x = oddA(v128.load32_splat(a2, 0)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+        x = oddA(v128.load32_splat(a3, 0)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      }
       if (count == 1) break
-      b0 = v128.load(p, 32); b1 = v128.load(p, 48); o0 = oddB(b0); o1 = oddB(b1); b0 = evenB(b0); b1 = evenB(b1)
-      x = v128.load32_splat(a0, 4); y = oddA(x); x = evenA(x); c00 = dot(c00, b0, o0, x, y); c01 = dot(c01, b1, o1, x, y)
-      x = v128.load32_splat(a1, 4); y = oddA(x); x = evenA(x); c10 = dot(c10, b0, o0, x, y); c11 = dot(c11, b1, o1, x, y)
-      x = v128.load32_splat(a2, 4); y = oddA(x); x = evenA(x); c20 = dot(c20, b0, o0, x, y); c21 = dot(c21, b1, o1, x, y)
-      x = v128.load32_splat(a3, 4); y = oddA(x); x = evenA(x); c30 = dot(c30, b0, o0, x, y); c31 = dot(c31, b1, o1, x, y)
+      b0 = evenB(v128.load(p, 32)); b1 = evenB(v128.load(p, 48))
+      x = evenA(v128.load32_splat(a0, 4)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+      x = evenA(v128.load32_splat(a1, 4)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+      x = evenA(v128.load32_splat(a2, 4)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+      x = evenA(v128.load32_splat(a3, 4)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      if (!ASC_FEATURE_RELAXED_SIMD) {
+        b0 = oddB(v128.load(p, 32)); b1 = oddB(v128.load(p, 48))
+        x = oddA(v128.load32_splat(a0, 4)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+        x = oddA(v128.load32_splat(a1, 4)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+        x = oddA(v128.load32_splat(a2, 4)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+        x = oddA(v128.load32_splat(a3, 4)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      }
       if (count == 2) break
-      b0 = v128.load(p, 64); b1 = v128.load(p, 80); o0 = oddB(b0); o1 = oddB(b1); b0 = evenB(b0); b1 = evenB(b1)
-      x = v128.load32_splat(a0, 8); y = oddA(x); x = evenA(x); c00 = dot(c00, b0, o0, x, y); c01 = dot(c01, b1, o1, x, y)
-      x = v128.load32_splat(a1, 8); y = oddA(x); x = evenA(x); c10 = dot(c10, b0, o0, x, y); c11 = dot(c11, b1, o1, x, y)
-      x = v128.load32_splat(a2, 8); y = oddA(x); x = evenA(x); c20 = dot(c20, b0, o0, x, y); c21 = dot(c21, b1, o1, x, y)
-      x = v128.load32_splat(a3, 8); y = oddA(x); x = evenA(x); c30 = dot(c30, b0, o0, x, y); c31 = dot(c31, b1, o1, x, y)
+      b0 = evenB(v128.load(p, 64)); b1 = evenB(v128.load(p, 80))
+      x = evenA(v128.load32_splat(a0, 8)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+      x = evenA(v128.load32_splat(a1, 8)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+      x = evenA(v128.load32_splat(a2, 8)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+      x = evenA(v128.load32_splat(a3, 8)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      if (!ASC_FEATURE_RELAXED_SIMD) {
+        b0 = oddB(v128.load(p, 64)); b1 = oddB(v128.load(p, 80))
+        x = oddA(v128.load32_splat(a0, 8)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+        x = oddA(v128.load32_splat(a1, 8)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+        x = oddA(v128.load32_splat(a2, 8)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+        x = oddA(v128.load32_splat(a3, 8)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      }
       if (count == 3) break
-      b0 = v128.load(p, 96); b1 = v128.load(p, 112); o0 = oddB(b0); o1 = oddB(b1); b0 = evenB(b0); b1 = evenB(b1)
-      x = v128.load32_splat(a0, 12); y = oddA(x); x = evenA(x); c00 = dot(c00, b0, o0, x, y); c01 = dot(c01, b1, o1, x, y)
-      x = v128.load32_splat(a1, 12); y = oddA(x); x = evenA(x); c10 = dot(c10, b0, o0, x, y); c11 = dot(c11, b1, o1, x, y)
-      x = v128.load32_splat(a2, 12); y = oddA(x); x = evenA(x); c20 = dot(c20, b0, o0, x, y); c21 = dot(c21, b1, o1, x, y)
-      x = v128.load32_splat(a3, 12); y = oddA(x); x = evenA(x); c30 = dot(c30, b0, o0, x, y); c31 = dot(c31, b1, o1, x, y)
+      b0 = evenB(v128.load(p, 96)); b1 = evenB(v128.load(p, 112))
+      x = evenA(v128.load32_splat(a0, 12)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+      x = evenA(v128.load32_splat(a1, 12)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+      x = evenA(v128.load32_splat(a2, 12)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+      x = evenA(v128.load32_splat(a3, 12)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      if (!ASC_FEATURE_RELAXED_SIMD) {
+        b0 = oddB(v128.load(p, 96)); b1 = oddB(v128.load(p, 112))
+        x = oddA(v128.load32_splat(a0, 12)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+        x = oddA(v128.load32_splat(a1, 12)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+        x = oddA(v128.load32_splat(a2, 12)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+        x = oddA(v128.load32_splat(a3, 12)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+      }
       count -= 4
     } while (count)
   }
   if (left) {
-    b0 = v128.load(last, 0); b1 = v128.load(last, 16); o0 = oddB(b0); o1 = oddB(b1); b0 = evenB(b0); b1 = evenB(b1)
-    x = rest(t0, left); y = oddA(x); x = evenA(x); c00 = dot(c00, b0, o0, x, y); c01 = dot(c01, b1, o1, x, y)
-    x = rest(t1, left); y = oddA(x); x = evenA(x); c10 = dot(c10, b0, o0, x, y); c11 = dot(c11, b1, o1, x, y)
-    x = rest(t2, left); y = oddA(x); x = evenA(x); c20 = dot(c20, b0, o0, x, y); c21 = dot(c21, b1, o1, x, y)
-    x = rest(t3, left); y = oddA(x); x = evenA(x); c30 = dot(c30, b0, o0, x, y); c31 = dot(c31, b1, o1, x, y)
+    b0 = evenB(v128.load(last, 0)); b1 = evenB(v128.load(last, 16))
+    x = evenA(rest(t0, left)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+    x = evenA(rest(t1, left)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+    x = evenA(rest(t2, left)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+    x = evenA(rest(t3, left)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+    if (!ASC_FEATURE_RELAXED_SIMD) {
+      b0 = oddB(v128.load(last, 0)); b1 = oddB(v128.load(last, 16))
+      x = oddA(rest(t0, left)); c00 = dot(c00, b0, x); c01 = dot(c01, b1, x)
+      x = oddA(rest(t1, left)); c10 = dot(c10, b0, x); c11 = dot(c11, b1, x)
+      x = oddA(rest(t2, left)); c20 = dot(c20, b0, x); c21 = dot(c21, b1, x)
+      x = oddA(rest(t3, left)); c30 = dot(c30, b0, x); c31 = dot(c31, b1, x)
+    }
   }
   finish(d, scratch, b, c, columns, c00, c01)
   if (rows > 1) finish(d, scratch, b, c + cRow, columns, c10, c11)
@@ -120,15 +155,26 @@ function oneRow(d: usize, a: usize, b: usize, panel: usize, k: i32, c: usize): v
     if (a != stop) x = v128.load32_splat(a)
     else if (k & 3) x = rest(a, k & 3)
     else break
-    y = oddA(x); x = evenA(x)
-    w = v128.load(p0, 0); c00 = dot(c00, evenB(w), oddB(w), x, y)
-    w = v128.load(p0, 16); c01 = dot(c01, evenB(w), oddB(w), x, y)
-    w = v128.load(p1, 0); c10 = dot(c10, evenB(w), oddB(w), x, y)
-    w = v128.load(p1, 16); c11 = dot(c11, evenB(w), oddB(w), x, y)
-    w = v128.load(p2, 0); c20 = dot(c20, evenB(w), oddB(w), x, y)
-    w = v128.load(p2, 16); c21 = dot(c21, evenB(w), oddB(w), x, y)
-    w = v128.load(p3, 0); c30 = dot(c30, evenB(w), oddB(w), x, y)
-    w = v128.load(p3, 16); c31 = dot(c31, evenB(w), oddB(w), x, y)
+    y = evenA(x)
+    w = evenB(v128.load(p0, 0)); c00 = dot(c00, w, y)
+    w = evenB(v128.load(p0, 16)); c01 = dot(c01, w, y)
+    w = evenB(v128.load(p1, 0)); c10 = dot(c10, w, y)
+    w = evenB(v128.load(p1, 16)); c11 = dot(c11, w, y)
+    w = evenB(v128.load(p2, 0)); c20 = dot(c20, w, y)
+    w = evenB(v128.load(p2, 16)); c21 = dot(c21, w, y)
+    w = evenB(v128.load(p3, 0)); c30 = dot(c30, w, y)
+    w = evenB(v128.load(p3, 16)); c31 = dot(c31, w, y)
+    if (!ASC_FEATURE_RELAXED_SIMD) {
+      y = oddA(x)
+      w = oddB(v128.load(p0, 0)); c00 = dot(c00, w, y)
+      w = oddB(v128.load(p0, 16)); c01 = dot(c01, w, y)
+      w = oddB(v128.load(p1, 0)); c10 = dot(c10, w, y)
+      w = oddB(v128.load(p1, 16)); c11 = dot(c11, w, y)
+      w = oddB(v128.load(p2, 0)); c20 = dot(c20, w, y)
+      w = oddB(v128.load(p2, 16)); c21 = dot(c21, w, y)
+      w = oddB(v128.load(p3, 0)); c30 = dot(c30, w, y)
+      w = oddB(v128.load(p3, 16)); c31 = dot(c31, w, y)
+    }
     if (a == stop) break
   }
   const step = <usize>PANEL << (load<i32>(d, 44) ? 2 : 0)

@@ -46,8 +46,8 @@ interface Product {
  * A model of 8-bit integers that predicts what this one does, nearly: weights as signed bytes with a scale for each output, activations as unsigned ones of 7
  * or 8 bits with a scale for each tensor, measured on calibration data. A file of it is about a quarter as large.
  *
- * Dense layers (products of a weight, with bias and relu) become integer products; values go from one to the next as bytes. Everything else stays
- * as it is, in f32: convolutions, recurrent layers, other activations. Predictions have the same bits everywhere, whatever the batch.
+ * Dense layers (products of samples and a weight, with bias and relu; a recurrent layer's of its inputs) become integer products; values go from one to the
+ * next as bytes. Everything else stays as it is, in f32: convolutions, the steps of recurrent layers, other activations. Predictions have the same bits everywhere, whatever the batch.
  *
  * @param model - stays as it is
  * @returns a new model with the same inputs and outputs; it predicts, saves and loads, and cannot be trained
@@ -68,7 +68,7 @@ export async function quantize<I, O>(model: Model<I, O>, options: QuantizeOption
   const values = fromGraph(model.definition.graph, (name) => ops.get(name))
   const outputs = specialise(Object.values(values), 'predict')
   const products = productsOf(outputs)
-  if (products.length === 0) throw new EquigradError(message('quantize', 'a model with a dense layer: a product of activations and a weight', 'none', 'Convolutions and recurrent layers are not quantised: leave such a model as it is.'))
+  if (products.length === 0) throw new EquigradError(message('quantize', 'a model with a dense layer: a product of activations and a weight', 'none', 'Convolutions and the steps of recurrent layers are not quantised: leave such a model as it is.'))
   await loadInt8()
   const weights = await weightsOf(model, products, data)
   const { ranges, features } = await calibrate(model, products, data, { bits, observer, batchSize })

@@ -331,9 +331,26 @@ async function expressions({ sequential, dense, conv2d, flatten, fakeQuantize, m
   return row({ getWeights: () => weights }, history, { data: Float32Array.from(predictions.flatMap(({ data }) => Array.from(data))) })
 }
 
+/** Integers of 7 and of 8 bits, a file of them, an activation between that is none of theirs; and what a convolution leaves in f32. */
+async function quantised({ sequential, dense, conv2d, flatten, quantize, adam, mse, save, load }) {
+  const n = 60
+  const x = numbers(n * 36, 14)
+  const y = Float32Array.from({ length: n * 3 }, (_, i) => x[Math.floor(i / 3) * 36 + (i % 3)] * x[Math.floor(i / 3) * 36 + 20])
+  const model = sequential([
+    conv2d(2, 3, { activation: 'relu' }), flatten(), dense(41, { activation: 'relu' }), dense(37, { activation: 'relu' }), dense(19, { activation: 'tanh' }), dense(3),
+  ], { input: [6, 6, 1], seed: 14 }).compile({ optimizer: adam({ learningRate: 0.01 }), loss: mse() })
+  const h = await model.fit(x, y, { epochs: 3, batchSize: 16 })
+  const seven = load(save(await quantize(model, { calibration: x })))
+  const p = await seven.predict(x)
+  checkAlone(seven, x, 36, p)
+  const eight = await quantize(model, { calibration: x, activations: 8, observer: 'percentile' })
+  const all = new Float32Array([...p.data, ...(await eight.predict(x)).data, ...(await (await quantize(model, { calibration: x, observer: 'minMax' })).predict(x)).data])
+  return row(model, [h.epochs], { data: all })
+}
+
 /** All rows of the table, by name. */
 export async function trainings(equigrad, data) {
   const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions })) rows[name] = await train(equigrad, data)
+  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised })) rows[name] = await train(equigrad, data)
   return rows
 }
