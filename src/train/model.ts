@@ -11,10 +11,11 @@ import type { Optimizer } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import { Pacer } from '../runtime/platform/pause.js'
+import type { Work } from '../runtime/store.js'
 import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
-import { runFit, runStep } from './fit.js'
+import { runFit, stepWork } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
 import { Scoreboard } from './scores.js'
 import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, Trainer, WEIGHT } from './trainer.js'
@@ -212,6 +213,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   /** What a file needs to go on from here, or null when the model is not compiled. */
   trainingState(): TrainingState | null {
     if (this.#recipe === undefined) return null
+    this.store.checkFree('save')
     const { recipe, step, epoch, position, scale } = this.#training('save')
     return { recipe, step, epoch, position, scale, states: this.#training('save').getState() }
   }
@@ -256,7 +258,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
         : arrayFeed(this.store, data, n, { batchSize, shuffle, seed: this.seed })
       try {
         const { epochs: scores, validation: validated, stopped } = await runFit({
-          trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
+          store: this.store, trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
           validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
           keep: () => { this.#kept = new Map(params(this.definition.graph).map(({ key }) => { const p = this.store.param(key); return [key, this.store.f32(p.address, p.length).slice()] })) },
           restore: () => {
@@ -283,13 +285,13 @@ export class TrainableModel<I, O> extends Model<I, O> {
   trainOnBatch(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<unknown, unknown>>
   async trainOnBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): Promise<unknown> {
     const data = this.#readBatch(x, y, options)
-    return this.#exclusive(() => Promise.resolve(this.#stepOn(data)))
+    return this.#exclusive(() => this.store.onLanes('trainOnBatch', () => this.#stepWork(data)))
   }
 
   trainOnBatchSync(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<unknown, unknown>
   trainOnBatchSync(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): unknown {
     const data = this.#readBatch(x, y, options)
-    return this.store.exclusiveSync('trainOnBatchSync', () => this.#stepOn(data))
+    return this.store.exclusiveSync('trainOnBatchSync', () => this.store.atOnce('trainOnBatchSync', () => this.#stepWork(data)))
   }
 
   #readBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'>): Map<string, Rows> {
@@ -298,14 +300,14 @@ export class TrainableModel<I, O> extends Model<I, O> {
     return this.#readAll('trainOnBatch', x, y, options.sampleWeight)
   }
 
-  #stepOn(data: ReadonlyMap<string, Rows>): ScoreRecord {
+  *#stepWork(data: ReadonlyMap<string, Rows>): Work<ScoreRecord> {
     const trainer = this.#training('trainOnBatch')
     const n = sameCount('trainOnBatch', data)
     const feed = arrayFeed(this.store, data, n, { batchSize: n, shuffle: false, seed: this.seed })
     try {
       const board = new Scoreboard(trainer.recipe, this.definition.oneOutput)
       for (const { sources, batch } of feed.batches(0, 0)) {
-        const { sums, penalty } = runStep(trainer, sources, batch, n)
+        const { sums, penalty } = yield* stepWork(trainer, sources, batch, n)
         board.add(sums, penalty, n)
       }
       return board.scores()
@@ -365,9 +367,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
     try {
       for (let from = 0; from < n; from += capacity) {
         const count = Math.min(capacity, n - from)
-        this.runOn(executor, data, from, count)
         const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
-        board.add(names.map(read), penaltyOf(recipe, read), count)
+        await this.store.onLanes('evaluate', () => this.workOn(executor, data, from, count, () => { board.add(names.map(read), penaltyOf(recipe, read), count) }))
         const pause = pacer.due()
         if (pause !== undefined) await pause
       }
