@@ -1,12 +1,19 @@
 // `npm run bench`: our own kernels and models beside the limits measured in the same process.
 import { benchConv, printConv } from './conv.js'
 import { benchGemm, printGemm } from './gemm.js'
+import { printLanes, trainInChild } from './lanes.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
 import { workloads } from './workloads.js'
 
-const roofline = await Roofline.load()
 const only = process.argv[2]
-if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
-if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
-if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
+if (only === 'lanes-child') await trainInChild(Number(process.argv[3]), Number(process.argv[4]))
+else await bench()
+
+async function bench(): Promise<void> {
+  const roofline = await Roofline.load()
+  if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
+  if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
+  if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
+  if (only === undefined || only === 'lanes') console.log(`${await printLanes()}\n`)
+}

@@ -31,10 +31,9 @@ const PHASE: usize = 68
 const SLEEPERS: usize = 72
 const LINES: usize = 128
 const LINE: usize = 64
-/** in a lane's line: steps of its work, the last meeting it came to, the last run it was in */
+/** in a lane's line: steps of its work, the last meeting it came to */
 const PROGRESS: usize = 0
 const MET: usize = 4
-const SEEN: usize = 8
 
 /** Looks at a word before a lane sleeps: some ten microseconds in a meeting, some more between two runs of a step. */
 const SPINS: i32 = 10000
@@ -53,6 +52,8 @@ let ordinal: u32 = 0
 let owed: bool = false
 /** have lanes worked side by side since they met? */
 let spread: bool = false
+/** runs that a worker has taken part in */
+let runs: u32 = 0
 
 /** Runs the entries [from, to) on one lane. */
 export function run_alone(from: usize, to: usize, scratchAt: usize): void {
@@ -92,11 +93,9 @@ export function join_lanes(controlAt: usize, index: u32): u32 {
  * @returns 0 when told to stop, else 1 + what join_lanes says
  */
 export function lane_main(controlAt: usize, index: u32, report: bool): u32 {
-  const line = controlAt + LINES + index * LINE
   while (true) {
-    const seen = load<u32>(line, SEEN)
-    awaitRun(controlAt, seen)
-    store<u32>(line, seen + 1, SEEN)
+    awaitRun(controlAt, runs)
+    runs++
     if (atomic.load<u32>(controlAt + STOP) != 0) return 0
     const failed = join_lanes(controlAt, index)
     if (report || failed != 0) return 1 + failed
