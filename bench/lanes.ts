@@ -41,8 +41,9 @@ export async function trainInChild(which: number, lanes: number): Promise<void> 
 }
 
 const answer = (child: ChildProcess): Promise<number> => new Promise((resolve, reject) => {
-  child.once('message', (rate) => { resolve(Number(rate)) })
-  child.once('exit', () => { reject(new Error('a process of the bench has ended')) })
+  const ended = (): void => { reject(new Error('a process of the bench has ended')) }
+  child.once('exit', ended)
+  child.once('message', (rate) => { child.off('exit', ended); resolve(Number(rate)) })
 })
 const go = (child: ChildProcess): Promise<number> => { const rate = answer(child); child.send('go'); return rate }
 

@@ -27,20 +27,25 @@ export function workOf(call: Call, { buffers }: Program, n: number): number {
   return (2 * products) / OPERATIONS + bytes / BYTES
 }
 
-/** Nanoseconds of a call below which one lane makes it alone, and of a program below which no other is woken. */
-export const ALONE_NS = 8_000
-export const PROGRAM_NS = 100_000
+/** Nanoseconds of work that are worth it. */
+export interface Worth {
+  /** of a call: below, one lane makes it alone */
+  readonly call: number
+  /** of the shared calls of a program: below, no lane is woken */
+  readonly program: number
+}
+export const WORTH: Worth = { call: 8_000, program: 100_000 }
 
 /** Which calls lanes share out, at n samples: null where the whole program is too little. */
-export function sharedOut(program: Program, n: number): readonly boolean[] | null {
+export function sharedOut(program: Program, n: number, worth: Worth = WORTH): readonly boolean[] | null {
   const times = program.calls.map(() => 1)
   for (const { from, to, steps } of program.loops) for (let i = from; i < to; i++) times[i] = (times[i] ?? 1) * steps
   let total = 0
   const shared = program.calls.map((call, i) => {
     const work = workOf(call, program, n)
-    const yes = sizeAt(call.tiles, n) > 1 && work >= ALONE_NS
+    const yes = sizeAt(call.tiles, n) > 1 && work >= worth.call
     if (yes) total += work * (times[i] ?? 1)
     return yes
   })
-  return total < PROGRAM_NS ? null : shared
+  return shared.includes(true) && total >= worth.program ? shared : null
 }

@@ -210,7 +210,7 @@ export class Executor implements Runnable {
 
   /** Says which calls lanes share out, and where they meet. */
   #share(n: number): void {
-    const shared = sharedOut(this.program, n)
+    const shared = sharedOut(this.program, n, this.#store.worth)
     this.#wide = shared !== null
     this.program.calls.forEach(({ barrier }, c) => {
       this.#store.view.setUint32(this.#entries[c] ?? 0, (barrier ? BARRIER : 0) | (shared?.[c] === true ? 0 : ALONE), true)

@@ -8,6 +8,7 @@ import { randomKey } from '../core/random.js'
 import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
+import { WORTH, type Worth } from '../compiler/work.js'
 import { instantiate, type Instance } from './binary.js'
 import { Lanes, lanesBytes, MOST_LANES, PATIENCE_MS } from './lanes.js'
 import { cores, lacking, mayWait } from './platform/workers.js'
@@ -100,6 +101,8 @@ export class Store {
   #reason = 'one lane: no more were asked for'
   /** milliseconds until a lane that does nothing is given up */
   patience = PATIENCE_MS
+  /** what is worth waking lanes for: tests make them do everything */
+  worth: Worth = WORTH
   /** why the store cannot go on, or null */
   #broken: string | null = null
   /** work on lanes: one after the other */
