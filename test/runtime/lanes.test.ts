@@ -7,6 +7,8 @@ import { promisify } from 'node:util'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { adam, createStore, dense, dropout, gru, sequential, mse, sparseCategoricalCrossentropy, type Store } from '../../src/index.js'
 import { PATIENCE_MS } from '../../src/runtime/lanes.js'
+import { TrainableModel } from '../../src/train/model.js'
+import { Trainer } from '../../src/train/trainer.js'
 
 const n = 300
 const x = Float32Array.from({ length: n * 96 }, (_, i) => ((Math.imul(i + 1, 0x9e3779b1) >>> 8) / 2 ** 24) * 2 - 1)
@@ -206,4 +208,24 @@ describe('nothing is left behind', () => {
       console.log(during - before >= 2, after <= during - 2)`)
     expect(stdout).toBe('true true\n')
   }, 30_000)
+})
+
+describe('a lane that dies while weights are updated', () => {
+  test('the store refuses to go on, since they may be half updated', async () => {
+    const store = storeOf(2)
+    store.patience = 300
+    const model: unknown = wide(store)
+    if (!(model instanceof TrainableModel)) throw new Error('not a model of ours')
+    const { recipe } = model.trainingState() ?? {}
+    if (recipe === undefined) throw new Error('not compiled')
+    store.worth = { call: 0, program: 0 }
+    const trainer = new Trainer(recipe, store, 3)
+    await model.predict(x)
+    void started[0]?.terminate()
+    const lost = 'lanes: expected 2 lanes that work, got lane 1 that did nothing for 0.3 s. Weights may be half updated: load the last save.'
+    await expect(store.onLanes('apply', () => trainer.applyWork())).rejects.toThrow(lost)
+    await expect(model.predict(x)).rejects.toThrow(lost)
+    expect(() => model.predictSync(x)).toThrow(lost)
+    expect(() => model.getWeights()).toThrow(lost)
+  })
 })

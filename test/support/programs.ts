@@ -100,7 +100,7 @@ export class Machine {
   }
 
   /** Resolves when the lanes are there. */
-  // eslint-disable-next-line require-yield -- no program is needed
+   
   ready(): Promise<void> { return this.store.onLanes('test', function* () { return undefined }) }
 
   link(program: Program, seed = 0): Executor { return new Executor(program, this.store, { seed }) }
