@@ -178,6 +178,10 @@ export class Store {
   /** Throws while work waits for lanes, or when the store cannot go on. */
   checkFree(where: string): void {
     if (this.#broken !== null) throw new RuntimeError(this.#broken)
+    this.#checkIdle(where)
+  }
+
+  #checkIdle(where: string): void {
     if (this.#waiting) throw new BusyError(message(where, 'a store whose lanes are idle', 'one where a program is running on them', 'Wait for that call, or use the asynchronous one.'))
   }
 
@@ -189,6 +193,8 @@ export class Store {
     const control = this.alloc(lanesBytes(count))
     const memory = sharedMemory(this.byteLength / PAGE)
     const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, wait: mayWait(), patience: this.patience })
+    // Disposed of while they started.
+    if (typeof lanes !== 'string' && !this.wantsLanes) { lanes.end(); return }
     if (memory === null || typeof lanes === 'string') {
       this.free(control)
       this.#oneLane(String(lanes))
@@ -249,7 +255,11 @@ export class Store {
   runAlone(from: number, to: number): void { this.#instance.runAlone(from, to, this.scratch) }
 
   /** Ends the lanes before the garbage collector would (`using store = createStore({ lanes: 2 })`); the store goes on with one. */
-  [Symbol.dispose](): void { this.#giveUp('the others were disposed of') }
+  [Symbol.dispose](): void {
+    this.#checkIdle('dispose')
+    if (this.#lanes === undefined) this.#oneLane('the others were disposed of')
+    else this.#giveUp('the others were disposed of')
+  }
 
   get kernels(): Instance['kernels'] { return this.#instance.kernels }
   get math(): Instance['math'] { return this.#instance.math }

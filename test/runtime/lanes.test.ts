@@ -15,6 +15,12 @@ const x = Float32Array.from({ length: n * 96 }, (_, i) => ((Math.imul(i + 1, 0x9
 const y = Int32Array.from({ length: n }, (_, i) => i % 7)
 const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
 
+/** Ends the first worker's thread while this one is busy, so that nothing tells the store. */
+function killUnnoticed(): void {
+  void started[0]?.terminate()
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+}
+
 /** Wide enough for lanes to be used. */
 const wide = (store: Store) => sequential([dense(256, { activation: 'relu' }), dropout(0.2), dense(128, { activation: 'tanh' }), dense(7, { activation: 'softmax' })], { input: [96], seed: 3, store })
   .compile({ optimizer: adam({ globalClipNorm: 1 }), loss: sparseCategoricalCrossentropy() })
@@ -130,8 +136,7 @@ describe('a lane that dies', () => {
     store.patience = 300
     const model = wide(store)
     const want = await model.predict(x)
-    // The thread ends while this one is busy, so nothing tells the store.
-    void started[0]?.terminate()
+    killUnnoticed()
     await expect(model.predict(x)).rejects.toThrow('lanes: expected 2 lanes that work, got lane 1 that did nothing for 0.3 s. Nothing has changed: call again, the store goes on with one lane.')
     expect(await model.predict(x)).toEqual(want)
     expect(model.runtime.lanes).toBe(1)
@@ -142,7 +147,7 @@ describe('a lane that dies', () => {
     store.patience = 300
     const [model, other] = [wide(store), wide(storeOf(1))]
     for (const m of [model, other]) await m.trainOnBatch(x, y)
-    void started[0]?.terminate()
+    killUnnoticed()
     await expect(model.trainOnBatch(x, y)).rejects.toThrow('Nothing has changed')
     expect(numbersOf(model)).toEqual(numbersOf(other))
     for (const m of [model, other]) await m.trainOnBatch(x, y)
@@ -173,6 +178,16 @@ describe('nothing is left behind', () => {
     await gone
     expect(await model.predict(x)).toEqual(want)
     expect(model.runtime.lanes).toBe(1)
+  })
+
+  test('one that was disposed of before, or while its lanes start, has none', async () => {
+    const [before, during] = [createStore({ lanes: 2 }), createStore({ lanes: 2 })]
+    before[Symbol.dispose]()
+    const p = wide(during).predict(x)
+    await Promise.resolve()
+    during[Symbol.dispose]()
+    expect(await wide(before).predict(x)).toEqual(await p)
+    expect([before.runtime.lanes, during.runtime.lanes]).toEqual([1, 1])
   })
 
   const run = promisify(execFile)
@@ -221,7 +236,7 @@ describe('a lane that dies while weights are updated', () => {
     store.worth = { call: 0, program: 0 }
     const trainer = new Trainer(recipe, store, 3)
     await model.predict(x)
-    void started[0]?.terminate()
+    killUnnoticed()
     const lost = 'lanes: expected 2 lanes that work, got lane 1 that did nothing for 0.3 s. Weights may be half updated: load the last save.'
     await expect(store.onLanes('apply', () => trainer.applyWork())).rejects.toThrow(lost)
     await expect(model.predict(x)).rejects.toThrow(lost)
