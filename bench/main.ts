@@ -2,13 +2,20 @@
 import { benchConv, printConv } from './conv.js'
 import { benchGemm, printGemm } from './gemm.js'
 import { benchInt8 } from './int8.js'
+import { printLanes, trainInChild } from './lanes.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
 import { workloads } from './workloads.js'
 
-const roofline = await Roofline.load()
 const only = process.argv[2]
-if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
-if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
-if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
-if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
+if (only === 'lanes-child') await trainInChild(Number(process.argv[3]), Number(process.argv[4]))
+else await bench()
+
+async function bench(): Promise<void> {
+  const roofline = await Roofline.load()
+  if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
+  if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
+  if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
+  if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
+  if (only === undefined || only === 'lanes') console.log(`${await printLanes()}\n`)
+}

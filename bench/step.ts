@@ -10,7 +10,7 @@ import { TrainableModel } from '../src/train/model.js'
 import { machine, median, secondsPerRound, type Roofline } from './roofline.js'
 import type { Workload } from './workloads.js'
 
-const BATCH = 128
+export const BATCH = 128
 
 /** Images of noise, a fifth of the labels at random, so that gradients do not die into denormals. */
 export function samples(n: number): { readonly x: Uint8Array; readonly y: Int32Array } {
@@ -19,8 +19,8 @@ export function samples(n: number): { readonly x: Uint8Array; readonly y: Int32A
   return { x, y }
 }
 
-const compiled = ({ layers }: Workload): Compiled<Value, Value, Loss<Int32Array | Uint8Array | readonly number[]>, readonly [ReturnType<typeof accuracy>]> =>
-  sequential(layers(), { input: { shape: [784], dtype: 'u8', scale: 1 / 255 } })
+export const compiled = ({ layers }: Workload, lanes = 1): Compiled<Value, Value, Loss<Int32Array | Uint8Array | readonly number[]>, readonly [ReturnType<typeof accuracy>]> =>
+  sequential(layers(), { input: { shape: [784], dtype: 'u8', scale: 1 / 255 }, lanes })
     .compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
 
 export interface StepResult { readonly samplesPerSecond: number; readonly share: number; readonly peak: number; readonly spread: readonly [number, number] }

@@ -12,7 +12,7 @@ export interface Workload {
 }
 
 /** Multiplications and additions of the three products of a layer, or of two where there is no gradient by its input. */
-const products = (terms: number, outputs: number, count = 3): number => 2 * terms * outputs * count
+export const products = (terms: number, outputs: number, count = 3): number => 2 * terms * outputs * count
 
 export const workloads: readonly Workload[] = [
   {

@@ -1,8 +1,7 @@
 // From values to a model's graph: layers get their names, parameters their keys, inputs the names of the record they came in.
 import { describe, EquigradError, message } from '../core/errors.js'
 import { checkCount, checkNumber, checkOptions, checkWord } from '../core/options.js'
-import type { Store } from '../runtime/store.js'
-import { commonHome, declarationOf, declare, type Declaration, type Home } from './home.js'
+import { commonHome, declarationOf, declare, type Declaration, type Home, type HomeOptions } from './home.js'
 import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
 import type { DType } from '../core/shape.js'
@@ -92,10 +91,10 @@ export interface Defined { readonly graph: Graph; readonly declarations: readonl
  *
  * @param inputs - by name, each made by `input`
  * @param outputs - by name
- * @param options - `name`: put in front of the keys of new weights, with a slash, unless empty; `seed`: of new weights; `store`
+ * @param options - `name`: put in front of the keys of new weights, with a slash, unless empty; `seed`: of new weights; `store` or `lanes`
  * @throws EquigradError when an input is not used, one that is used is not declared, or two weights have one key
  */
-export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Readonly<Record<string, Value>>, options: { readonly name: string; readonly seed: number; readonly store: Store | undefined }): Defined {
+export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Readonly<Record<string, Value>>, options: HomeOptions & { readonly name: string; readonly seed: number }): Defined {
   const named = new Map<Value, Value>()
   for (const [key, v] of Object.entries(inputs)) {
     if (!(v instanceof Value) || v.source.kind !== 'input') throw new TypeError(message('model', `input(…) as '${key}'`, v instanceof Value ? 'a computed value' : describe(v)))
@@ -116,7 +115,7 @@ export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Re
     },
   })
   for (const [key, v] of Object.entries(inputs)) if (!used.has(v)) throw new EquigradError(message('model', `an output that depends on the input '${key}'`, 'none'))
-  const home = commonHome(params.flatMap((v) => declarationOf(v) ?? []), options.store)
+  const home = commonHome(params.flatMap((v) => declarationOf(v) ?? []), options)
   // New parameters are declared only when all is checked: a definition that fails leaves no trace.
   const byKey = new Map<string, Value>()
   for (const v of params) {

@@ -5,14 +5,21 @@ import type { Shape } from '../core/shape.js'
 import { Value, type Init } from '../compiler/graph/value.js'
 import { Store } from '../runtime/store.js'
 
+/** A store that the caller made, or how many lanes the one that is made shall have. */
+export interface HomeOptions { readonly store?: Store; readonly lanes?: number | 'auto' }
+
 /** Where models that share layers keep their weights: a store made at first need. */
 export class Home {
   #store: Store | undefined
+  readonly given: Store | undefined
+  readonly lanes: number | 'auto' | undefined
 
-  /** @param given - a store that the caller made */
-  constructor(readonly given: Store | undefined) {}
+  constructor({ store, lanes }: HomeOptions) {
+    this.given = store
+    this.lanes = lanes
+  }
 
-  get store(): Store { return (this.#store ??= this.given ?? new Store()) }
+  get store(): Store { return (this.#store ??= this.given ?? new Store(this.lanes === undefined ? {} : { lanes: this.lanes })) }
 }
 
 /** A parameter with the key, the seed and the home that it was declared with. Its identity is this object. */
@@ -42,8 +49,9 @@ export function declare(v: Value, key: string, seed: number, home: Home): Declar
   return declaration
 }
 
-/** The one home of some parameters, and of a model that may have been given a store. */
-export function commonHome(declarations: Iterable<Declaration>, given: Store | undefined): Home {
+/** The one home of some parameters, and of a model that may have been given a store, or lanes. */
+export function commonHome(declarations: Iterable<Declaration>, options: HomeOptions = {}): Home {
+  const { store: given, lanes } = options
   let home: Home | undefined
   for (const d of declarations) {
     if (home === undefined) home = d.home
@@ -52,5 +60,6 @@ export function commonHome(declarations: Iterable<Declaration>, given: Store | u
     }
   }
   if (home !== undefined && given !== undefined && home.given !== given) throw new EquigradError(message('model.store', 'the store of the models whose layers it uses', 'another'))
-  return home ?? new Home(given)
+  if (home !== undefined && lanes !== undefined && home.lanes !== lanes) throw new EquigradError(message('model.lanes', 'the lanes of the models whose layers it uses', String(lanes), 'Say it to the first of them.'))
+  return home ?? new Home(options)
 }

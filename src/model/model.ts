@@ -21,9 +21,9 @@ import { Executors } from '../runtime/executors.js'
 import { extend } from '../runtime/extensions.js'
 import { int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
-import { Store } from '../runtime/store.js'
+import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
-import { declare, Home, type Declaration } from './home.js'
+import { declare, Home, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
 import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { Tensor } from './tensor.js'
@@ -43,8 +43,13 @@ export interface ModelOptions {
   readonly seed?: number
   /** where its weights live (default: a store of its own) */
   readonly store?: Store
+  /**
+   * threads that share out the work, 1 to 256, or 'auto': as many as there are processors, at most 8 (default 1). They change no bit. Models that
+   * share a store share its lanes: with `store`, say it to `createStore`.
+   */
+  readonly lanes?: number | 'auto'
 }
-export const MODEL_OPTIONS = ['name', 'seed', 'store'] as const
+export const MODEL_OPTIONS = ['name', 'seed', 'store', 'lanes'] as const
 
 /** What a model is made of: plain data. */
 export interface Definition {
@@ -122,9 +127,10 @@ export class Model<I, O> {
   /** SHA-256 of what the model computes, without names of layers. */
   get hash(): string { return graphHash(this.definition.graph) }
 
-  /** Where this model runs. */
-  get runtime(): { readonly binary: string; readonly lanes: number; readonly reason: string; readonly int8: Int8Runtime } {
-    return { binary: 'baseline', lanes: 1, reason: 'one lane: this version runs on one thread', int8: int8Runtime() }
+  /** Where this model runs: on how many lanes, and why; and how it multiplies integers. Lanes are there from the first call on that may wait for them. */
+  get runtime(): Runtime & { readonly int8: Int8Runtime } {
+    const where = this.#home.store.runtime
+    return { ...where, int8: where.lanes > 1 ? { path: 'i16', reason: 'int8: lanes run the kernels of the one binary' } : int8Runtime() }
   }
 
   /** The model's outputs, as values of its own named graph. */
@@ -205,7 +211,7 @@ export class Model<I, O> {
     const job = this.#predictJob(x)
     const pacer = new Pacer()
     try {
-      while (job.next()) {
+      while (await this.store.onLanes('predict', job.next)) {
         const pause = pacer.due()
         if (pause !== undefined) await pause
       }
@@ -219,7 +225,7 @@ export class Model<I, O> {
   predictSync(x: DataOf<I>): TensorOf<O> {
     const job = this.#predictJob(x)
     try {
-      while (job.next());
+      while (this.store.atOnce('predictSync', job.next));
       return job.result()
     } finally {
       job.release()
@@ -227,7 +233,7 @@ export class Model<I, O> {
   }
 
   /** The work of a prediction in pieces of a program's capacity. */
-  #predictJob(x: DataOf<I>): { next(): boolean; result(): TensorOf<O>; release(): void } {
+  #predictJob(x: DataOf<I>): { readonly next: () => Work<boolean>; result(): TensorOf<O>; release(): void } {
     const data = this.readInputs('predict', x)
     const n = [...data.values()][0]?.rows ?? 0
     const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
@@ -241,11 +247,11 @@ export class Model<I, O> {
       release: () => { executor.release() },
       next: () => {
         const count = Math.min(capacity, n - done)
-        if (count <= 0) return false
-        this.runOn(executor, data, done, count)
-        for (const { name, width, data: out } of parts) out.set(this.store.f32(executor.output(name), count * width), done * width)
-        done += count
-        return done < n
+        return this.workOn(executor, data, done, count, () => {
+          for (const { name, width, data: out } of parts) out.set(this.store.f32(executor.output(name), count * width), done * width)
+          done += count
+          return done < n
+        })
       },
       result: () => {
         const record: Record<string, Tensor> = {}
@@ -255,12 +261,13 @@ export class Model<I, O> {
     }
   }
 
-  /** Copies rows into a program's inputs and runs it. */
-  protected runOn(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number): void {
+  /** Copies rows into a program's inputs, has it run, and reads what it leaves; without rows nothing is done. */
+  protected *workOn<T>(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number, read: () => T): Work<T> {
     executor.bind(count)
     executor.prepare()
     for (const [name, rows] of data) this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), executor.input(name))
-    executor.run()
+    yield executor
+    return read()
   }
 
   #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
@@ -306,6 +313,7 @@ export class Model<I, O> {
    */
   getWeights(): Record<string, Weight> {
     const { store } = this
+    store.checkFree('getWeights')
     const weights: Record<string, Weight> = {}
     for (const { key, shape } of params(this.definition.graph)) {
       const { address, length } = store.param(key)
@@ -349,6 +357,7 @@ export class Model<I, O> {
   setWeights(weights: Readonly<Record<string, Weight>>): void {
     const { store } = this
     const given = asRecord('setWeights', weights)
+    store.checkFree('setWeights')
     if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
     for (const [key, weight] of Object.entries(given)) {
@@ -399,8 +408,8 @@ export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string
 }
 
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
-export function ownParams(definition: Definition, store?: Store): Pick<Defined, 'declarations' | 'home'> {
-  const home = new Home(store)
+export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {
+  const home = new Home(options)
   const values = fromGraph(definition.graph, (name) => ops.get(name))
   const leaves = new Set([...topological(Object.values(values)).flatMap((node) => node.ins), ...Object.values(values)])
   return { home, declarations: [...leaves].flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
@@ -455,11 +464,18 @@ export function checkStore(where: string, store: unknown): void {
   if (store !== undefined && !(store instanceof Store)) throw new TypeError(message(`${where}.store`, 'a store made by createStore', describe(store)))
 }
 
-/** Checks of what every model is given. */
-export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } {
-  checkGiven(where, options, known)
-  const { name = '', seed = 0, store } = options
-  if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
+/** Where a model's weights shall live, checked: a store, or how many lanes its own is to have. */
+export function checkHome(where: string, { store, lanes }: Pick<ModelOptions, 'store' | 'lanes'>): HomeOptions {
   checkStore(where, store)
-  return { name, seed: checkSeed(`${where}.seed`, seed) }
+  if (lanes === undefined) return store === undefined ? {} : { store }
+  if (store !== undefined) throw new RangeError(message(where, 'store or lanes', 'both', 'Lanes belong to a store: createStore({ lanes }).'))
+  return { lanes: checkLanes(`${where}.lanes`, lanes) }
+}
+
+/** Checks of what every model is given. */
+export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } & HomeOptions {
+  checkGiven(where, options, known)
+  const { name = '', seed = 0 } = options
+  if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
+  return { name, seed: checkSeed(`${where}.seed`, seed), ...checkHome(where, options) }
 }

@@ -5,47 +5,78 @@ import { RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
 import { byteLength, deflated } from './kernels.generated.js'
+import { withSharedMemory } from './shared.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
 
-/** An instance of the binary with a memory of its own. */
+/** An instance of the binary with a memory of its own, or one of several on a shared memory. */
 export interface Instance {
   readonly memory: WebAssembly.Memory
   readonly kernels: Readonly<Record<KernelName, Kernel>>
+  /** puts others in kernels' places, in the function table too: exports of an instance on the same memory */
+  readonly replace: (others: ReadonlyMap<KernelName, Kernel>) => void
   readonly math: ExactMath
   /** the first byte that no static data uses */
   readonly heapBase: number
+  /** runs the entries of a program from an address to another, with a lane's scratch */
+  readonly runAlone: (from: number, to: number, scratch: number) => void
+  /** wakes the lanes of a control block for some entries */
+  readonly startLanes: (control: number, from: number, to: number) => void
+  /** takes part as a lane; 0, or 1 + the lane that was given up */
+  readonly joinLanes: (control: number, lane: number) => number
 }
 
+/** The kernels' names, in the order of the function table that programs call them by; a kernel's number is its place here + 1. */
+export const kernelNames = /* @__PURE__ */ Object.keys(kernelTable) as readonly KernelName[]
+const kernelNumbers = /* @__PURE__ */ new Map(kernelNames.map((name, i) => [name, i + 1]))
+export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name) ?? 0
+
 let compiled: WebAssembly.Module | undefined
+let compiledShared: WebAssembly.Module | undefined
+
+function bytes(): Uint8Array<ArrayBuffer> {
+  if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
+  const text = atob(deflated)
+  return new Uint8Array(inflateSync(Uint8Array.from(text, (c) => c.charCodeAt(0)), { out: new Uint8Array(byteLength) }))
+}
 
 function compile(): WebAssembly.Module {
   if (compiled !== undefined) return compiled
-  if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
-  const text = atob(deflated)
-  const bytes = inflateSync(Uint8Array.from(text, (c) => c.charCodeAt(0)), { out: new Uint8Array(byteLength) })
-  const wasm = new Uint8Array(bytes)
+  const wasm = bytes()
   if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
   compiled = new WebAssembly.Module(wasm)
   return compiled
 }
 
-/** A new instance, with a memory of one page or as much as its static data needs. */
-export function instantiate(): Instance {
-  const { exports } = instantiateSync(compile(), {}).instance
+/** The binary for lanes: it imports env.memory, shared. */
+export function sharedModule(): WebAssembly.Module { return (compiledShared ??= new WebAssembly.Module(withSharedMemory(bytes()))) }
+
+/**
+ * A new instance, with a memory of one page or as much as its static data needs.
+ *
+ * @param shared - a shared memory to run on instead
+ */
+export function instantiate(shared?: WebAssembly.Memory): Instance {
+  const { exports } = (shared === undefined ? instantiateSync(compile(), {}) : instantiateSync(sharedModule(), { env: { memory: shared } })).instance
   const call = (name: string): ((...x: number[]) => number) => {
     const f = exports[name]
     if (typeof f !== 'function') throw new RuntimeError(`equigrad: the kernel binary lacks ${name}`)
     return f as (...x: number[]) => number
   }
   const kernels: Partial<Record<KernelName, Kernel>> = {}
-  const names = Object.keys(kernelTable) as KernelName[]
-  for (const name of names) kernels[name] = call(name) as Kernel
-  const { memory } = exports
+  for (const name of kernelNames) kernels[name] = call(name) as Kernel
+  const { memory = shared, table } = exports
   if (!(memory instanceof WebAssembly.Memory)) throw new RuntimeError('equigrad: the kernel binary has no memory')
+  if (!(table instanceof WebAssembly.Table)) throw new RuntimeError('equigrad: the kernel binary has no table')
+  table.grow(kernelNames.length)
+  for (const name of kernelNames) table.set(kernelNumber(name), exports[name])
+  const replace = (others: ReadonlyMap<KernelName, Kernel>): void => {
+    for (const [name, kernel] of others) { kernels[name] = kernel; table.set(kernelNumber(name), kernel) }
+  }
   return {
-    memory, kernels: kernels as Readonly<Record<KernelName, Kernel>>, heapBase: call('heap_base')(),
+    memory, kernels: kernels as Readonly<Record<KernelName, Kernel>>, replace, heapBase: call('heap_base')(),
     math: { exp: call('f64_exp'), log: call('f64_log'), pow: call('f64_pow'), sin: call('f64_sin'), cos: call('f64_cos') },
+    runAlone: call('run_alone'), startLanes: call('start_lanes'), joinLanes: call('join_lanes'),
   }
 }

@@ -1,13 +1,18 @@
 // The executor: a program linked to a store. Linking writes its descriptors with addresses, binding patches the words that depend on n,
-// a run calls the kernels in order.
+// a run walks its list of calls in WebAssembly (assembly/run).
 import { EquigradError } from '../core/errors.js'
 import { randomKey } from '../core/random.js'
 import { elements, isBatched } from '../core/shape.js'
 import { sizeAt, type Affine, type Buffer, type Program, type View, type Word } from '../compiler/program.js'
-import type { Kernel } from './binary.js'
-import type { Block, Store } from './store.js'
+import { sharedOut } from '../compiler/work.js'
+import { kernelNumber } from './binary.js'
+import type { Block, Runnable, Store } from './store.js'
 
 const round = (bytes: number): number => Math.ceil(bytes / 64) * 64
+
+/** Bytes of an entry of the list that a run walks, and of a patch of a loop; flags of an entry (assembly/run/run.ts). */
+const ENTRY = 32, PATCH = 12
+const BARRIER = 1, ALONE = 2, LOOP = 4
 
 export interface LinkOptions {
   /** the model's seed: random streams of the program get their keys from it */
@@ -18,7 +23,7 @@ export interface LinkOptions {
   readonly state?: (name: string) => number
 }
 
-export class Executor {
+export class Executor implements Runnable {
   readonly program: Program
   readonly #store: Store
   readonly #options: LinkOptions
@@ -27,7 +32,16 @@ export class Executor {
   /** addresses of buffers in #block, by id */
   readonly #own = new Map<number, number>()
   readonly #external = new Map<string, number>()
-  readonly #kernels: readonly Kernel[]
+  /** the list of calls and loops that a run walks: its address, its end, and each call's entry */
+  readonly #list: number
+  readonly #listEnd: number
+  readonly #entries: Int32Array
+  /** words of the patches that hold addresses */
+  readonly #patches: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
+  /** does it change weights, or what an optimizer keeps? */
+  readonly #updates: boolean
+  /** is there enough to do for several lanes? */
+  #wide = false
   readonly #descriptors: Int32Array
   readonly #tiles: Int32Array
   /** words that hold addresses, and words and tile counts that depend on n */
@@ -56,6 +70,8 @@ export class Executor {
     }
     const keep = take(program.sizes.keep)
     const descriptors = program.calls.map((call) => take(call.words.length * 4))
+    const list = take((program.calls.length + program.loops.length) * ENTRY)
+    const patches = take(stepWordsOf(program) * PATCH)
     this.#block = store.alloc(bytes)
     store.bytes.fill(0, this.#block.address, this.#block.address + this.#block.bytes)
     for (const b of program.buffers) {
@@ -63,11 +79,42 @@ export class Executor {
       if (place !== undefined) this.#own.set(b.id, this.#block.address + place)
       if (b.region === 'keep') this.#own.set(b.id, this.#block.address + keep + b.offset)
     }
-    this.#kernels = program.calls.map((call) => store.kernels[call.kernel])
     this.#descriptors = Int32Array.from(descriptors, (at) => this.#block.address + at)
     this.#tiles = Int32Array.from(program.calls, (call) => sizeAt(call.tiles, program.capacity))
     this.#stepWords = program.loops.map(() => [])
+    this.#updates = program.calls.some(({ writes }) => writes.some((id) => { const region = program.buffers[id]?.region; return region === 'param' || region === 'state' }))
     this.#writeWords()
+    this.#list = this.#block.address + list
+    this.#entries = new Int32Array(program.calls.length)
+    this.#listEnd = this.#writeList(this.#block.address + patches)
+  }
+
+  /** The list that a run walks: an entry for each call, and for each loop one before those of its body. */
+  #writeList(patches: number): number {
+    const { view } = this.#store
+    const { calls, loops } = this.program
+    let [at, patch, next] = [this.#list, patches, 0]
+    calls.forEach(({ kernel }, c) => {
+      for (let loop = loops[next]; loop?.from === c; loop = loops[++next]) {
+        const { to, steps } = loop
+        const inner = loops.filter((l, i) => i > next && l.from < to).length
+        const words = this.#stepWords[next] ?? []
+        ;[LOOP, steps, (to - c + inner) * ENTRY, patch, words.length].forEach((w, i) => { view.setUint32(at + i * 4, w, true) })
+        for (const { at: word, buffer, offset, perStep } of words) {
+          view.setUint32(patch, word, true)
+          view.setUint32(patch + 8, perStep, true)
+          this.#patches.push({ at: patch + 4, buffer, offset })
+          patch += PATCH
+        }
+        at += ENTRY
+      }
+      this.#entries[c] = at
+      view.setUint32(at + 4, kernelNumber(kernel), true)
+      view.setUint32(at + 8, this.#descriptors[c] ?? 0, true)
+      view.setUint32(at + 12, this.#tiles[c] ?? 0, true)
+      at += ENTRY
+    })
+    return at
   }
 
   /** Constants, tables and descriptors: all words that never change, and lists of those that do. */
@@ -134,6 +181,7 @@ export class Executor {
     if (this.#linked && this.#generation === this.#store.arenaGeneration) return
     const view = this.#store.view
     for (const { at, buffer, offset } of this.#addressWords) view.setUint32(at, this.#address(buffer) + offset, true)
+    for (const { at, buffer, offset } of this.#patches) view.setUint32(at, this.#address(buffer) + offset, true)
     this.#generation = this.#store.arenaGeneration
     this.#linked = true
   }
@@ -151,8 +199,22 @@ export class Executor {
     if (!(Number.isInteger(n) && n >= 0 && n <= this.program.capacity)) throw new RangeError(`executor: expected 0 to ${this.program.capacity} samples, got ${n}`)
     const view = this.#store.view
     for (const { at, size } of this.#affineWords) view.setUint32(at, sizeAt(size, n), true)
-    for (const { call, size } of this.#affineTiles) this.#tiles[call] = sizeAt(size, n)
+    for (const { call, size } of this.#affineTiles) {
+      const tiles = sizeAt(size, n)
+      this.#tiles[call] = tiles
+      view.setUint32((this.#entries[call] ?? 0) + 12, tiles, true)
+    }
     this.#n = n
+    if (this.#store.wantsLanes) this.#share(n)
+  }
+
+  /** Says which calls lanes share out, and where they meet. */
+  #share(n: number): void {
+    const shared = sharedOut(this.program, n, this.#store.worth)
+    this.#wide = shared !== null
+    this.program.calls.forEach(({ barrier }, c) => {
+      this.#store.view.setUint32(this.#entries[c] ?? 0, (barrier ? BARRIER : 0) | (shared?.[c] === true ? 0 : ALONE), true)
+    })
   }
 
   /** Has the program a slot of this name? */
@@ -165,14 +227,31 @@ export class Executor {
   /** Runs all calls for the bound number of samples; those of the prologue only if the weights have changed since. */
   run(): void {
     this.prepare()
-    const first = this.#version === this.#store.version ? this.program.prologue : 0
-    const { scratch } = this.#store
-    this.inOrder(first, (i) => { this.runTiles(i, 0, this.#tiles[i] ?? 0, scratch) })
+    this.#store.runAlone(this.#first(), this.#listEnd)
     this.#version = this.#store.version
   }
 
-  /** Goes through the calls from `first` on in the order of a run: those of a loop once for each step, their addresses at that step. */
-  inOrder(first: number, visit: (call: number) => void): void { this.#range(first, this.#kernels.length, 0, visit) }
+  /**
+   * {@link run} on the store's lanes, where there are some and enough to do.
+   *
+   * @returns a promise where this thread may not wait for lanes
+   * @throws RuntimeError when a lane has stopped working
+   */
+  runOnLanes(): Promise<void> | undefined {
+    this.prepare()
+    const { version } = this.#store
+    const ended = this.#wide ? this.#store.runOnLanes(this.#first(), this.#listEnd, this.#updates) : null
+    if (ended === null) this.#store.runAlone(this.#first(), this.#listEnd)
+    if (ended) return ended.then(() => { this.#version = version })
+    this.#version = version
+    return undefined
+  }
+
+  /** The entry that a run begins with: prologues have no loops, so each of their calls is one entry. */
+  #first(): number { return this.#list + (this.#version === this.#store.version ? this.program.prologue * ENTRY : 0) }
+
+  /** Goes through the calls from `first` on in the order of a run, as `run` does: those of a loop once for each step, their addresses at that step. */
+  inOrder(first: number, visit: (call: number) => void): void { this.#range(first, this.program.calls.length, 0, visit) }
 
   #range(from: number, to: number, first: number, visit: (call: number) => void): void {
     const { loops } = this.program
@@ -196,7 +275,8 @@ export class Executor {
 
   /** Runs tiles [begin, end) of one call: how lanes, and the tests of tiles, divide a run. Call `prepare` and `bind` first. */
   runTiles(call: number, begin: number, end: number, scratch = this.#store.scratch): void {
-    this.#kernels[call]?.(this.#descriptors[call] ?? 0, scratch, begin, end)
+    const kernel = this.program.calls[call]?.kernel
+    if (kernel !== undefined) this.#store.kernels[kernel](this.#descriptors[call] ?? 0, scratch, begin, end)
   }
 
   /** Tiles of a call for the bound number of samples. */
@@ -232,3 +312,7 @@ export class Executor {
     if (this.#users === 0) this.#store.free(this.#block)
   }
 }
+
+/** Words of calls within loops that advance. */
+const stepWordsOf = ({ calls, loops }: Program): number => calls.reduce((sum, { words }, c) =>
+  sum + (loops.some(({ from, to }) => from <= c && c < to) ? words.filter((w) => typeof w === 'object' && 'buffer' in w && w.perStep !== undefined).length : 0), 0)

@@ -37,17 +37,7 @@ export function instantiateExtension({ name, kernels, module }: Pick<Extension, 
 /** Gives a store the modules that have been accepted since it was last asked. */
 export function extend(store: Store): Store {
   const from = applied.get(store) ?? 0
-  for (const extension of accepted.slice(from)) {
-    let made: ReadonlyMap<KernelName, Kernel> | undefined
-    for (const kernel of extension.kernels) {
-      store.replace(kernel, (memory) => {
-        made ??= instantiateExtension(extension, memory)
-        const f = made.get(kernel)
-        if (f === undefined) throw new RuntimeError(`equigrad: the module ${extension.name} lacks ${kernel}`)
-        return f
-      })
-    }
-  }
+  for (const extension of accepted.slice(from)) store.replace((memory) => instantiateExtension(extension, memory))
   if (from < accepted.length) applied.set(store, accepted.length)
   return store
 }

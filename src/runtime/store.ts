@@ -1,13 +1,18 @@
 // A store owns one linear memory: the parameters by key, the arena that all programs share, and what else asks for a block. Kernels have no
 // heap; every address comes from here.
-import { BusyError, EquigradError, RuntimeError } from '../core/errors.js'
+import { BusyError, EquigradError, message, RuntimeError } from '../core/errors.js'
+import { checkCount, checkOptions } from '../core/options.js'
 import { randomCode } from '../core/codes.js'
 import { orthonormalRows } from '../core/orthogonal.js'
 import { randomKey } from '../core/random.js'
 import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
+import { WORTH, type Worth } from '../compiler/work.js'
 import { instantiate, type Instance, type Kernel } from './binary.js'
+import { Lanes, lanesBytes, MOST_LANES, PATIENCE_MS } from './lanes.js'
+import { cores, lacking, mayWait } from './platform/workers.js'
+import { MOST_PAGES } from './shared.js'
 
 const PAGE = 65536
 const ALIGN = 64
@@ -30,9 +35,57 @@ export interface ParamDeclaration {
 
 export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number; readonly identity: object }
 
+export interface StoreOptions {
+  /**
+   * threads that share out the work, 1 to 256, or 'auto': as many as there are processors, at most 8 (default 1). They change no bit. Where they
+   * cannot be had one runs, and `runtime` says why.
+   */
+  readonly lanes?: number | 'auto'
+}
+
+/** Where a store's programs run. */
+export interface Runtime {
+  /** the WebAssembly module: 'baseline', or 'shared', the same code on memory that lanes share */
+  readonly binary: string
+  readonly lanes: number
+  /** why there are so many */
+  readonly reason: string
+}
+
+/** A program that work comes to. */
+export interface Runnable {
+  /** on one lane */
+  run(): void
+  /** on all lanes; a promise where this thread may not wait for them */
+  runOnLanes(): Promise<void> | undefined
+}
+/** Work that gives the programs it needs to whoever drives it, who runs them. */
+export type Work<T> = Generator<Runnable, T, undefined>
+
+/** Kernels to take the places of others, on a memory. */
+export type Replacement = (memory: WebAssembly.Memory) => ReadonlyMap<KernelName, Kernel>
+
+const AUTO_MOST = 8
+
+/** The number of lanes that an option says. */
+export function checkLanes(where: string, lanes: unknown): number | 'auto' {
+  return lanes === 'auto' ? lanes : checkCount(where, lanes, MOST_LANES)
+}
+
+/** Ends the lanes of stores that nothing reaches. */
+const collected = /* @__PURE__ */ new FinalizationRegistry<Lanes>((lanes) => { lanes.end() })
+
+/** A shared memory that may grow as far as the host lets it. */
+function sharedMemory(pages: number): WebAssembly.Memory | null {
+  for (let most = MOST_PAGES; most >= pages; most = Math.floor(most / 2)) {
+    try { return new WebAssembly.Memory({ initial: pages, maximum: most, shared: true }) } catch { /* fewer, then */ }
+  }
+  return null
+}
+
 export class Store {
-  readonly #instance: Instance = instantiate()
-  readonly #kernels: Record<KernelName, Kernel> = { ...this.#instance.kernels }
+  #instance: Instance = instantiate()
+  readonly #replacements: Replacement[] = []
   /** free stretches, by address, never touching */
   #free: { address: number; bytes: number }[] = []
   #top: number
@@ -46,17 +99,181 @@ export class Store {
   #training = 0
   /** scratch of the one lane */
   readonly scratch: number
+  /** lanes that were asked for, or 1 when they cannot be had */
+  #wanted: number
+  #lanes: Lanes | undefined
+  #reason = 'one lane: no more were asked for'
+  /** milliseconds until a lane that does nothing is given up */
+  patience = PATIENCE_MS
+  /** what is worth waking lanes for: tests make them do everything */
+  worth: Worth = WORTH
+  /** why the store cannot go on, or null */
+  #broken: string | null = null
+  /** work on lanes: one after the other */
+  #turns: Promise<unknown> = Promise.resolve()
+  /** does work on lanes wait for them now? Then nothing else may touch the arena. */
+  #waiting = false
 
-  constructor() {
+  constructor({ lanes = 1 }: StoreOptions = {}) {
+    this.#wanted = lanes === 'auto' ? Math.min(AUTO_MOST, cores()) : lanes
+    const why = this.#wanted > 1 ? lacking() : null
+    if (why !== null) this.#oneLane(why)
+    else if (this.#wanted > 1) this.#reason = 'one lane until the first call that may wait'
     this.#top = round(Math.max(LOWEST, this.#instance.heapBase))
     this.scratch = this.alloc(SCRATCH_BYTES).address
   }
 
-  get kernels(): Instance['kernels'] { return this.#kernels }
+  /** Puts other kernels of the same bits in kernels' places. They are made for unshared memory: lanes do without them. */
+  replace(make: Replacement): void {
+    this.#replacements.push(make)
+    if (this.#lanes === undefined) this.#instance.replace(make(this.#instance.memory))
+  }
 
-  /** Puts another kernel of the same bits, made for this store's memory, in a kernel's place, for programs that are linked from now on. */
-  replace(kernel: KernelName, make: (memory: WebAssembly.Memory) => Kernel): void { this.#kernels[kernel] = make(this.#instance.memory) }
+  /** Where programs run. */
+  get runtime(): Runtime {
+    const lanes = this.#lanes?.count ?? 1
+    return { binary: this.#lanes === undefined ? 'baseline' : 'shared', lanes, reason: this.#reason }
+  }
 
+  /** Are there lanes, or may there be? */
+  get wantsLanes(): boolean { return this.#wanted > 1 }
+
+  #oneLane(why: string): void {
+    this.#wanted = 1
+    this.#reason = `one lane: ${why}`
+  }
+
+  /**
+   * Drives work on one lane, at once.
+   *
+   * @throws BusyError while other work waits for lanes
+   */
+  atOnce<T>(where: string, work: () => Work<T>): T {
+    this.checkFree(where)
+    const running = work()
+    for (let next = running.next(); ;) {
+      if (next.done === true) return next.value
+      try { next.value.run() } catch (error) { next = running.throw(error); continue }
+      next = running.next()
+    }
+  }
+
+  /** Drives work on the store's lanes, when all such work before it is done. */
+  async onLanes<T>(where: string, work: () => Work<T>): Promise<T> {
+    if (this.#wanted === 1) return this.atOnce(where, work)
+    const turn = this.#turns.then(() => this.#drive(where, work))
+    this.#turns = turn.catch(() => undefined)
+    return await turn
+  }
+
+  async #drive<T>(where: string, work: () => Work<T>): Promise<T> {
+    await this.#begin()
+    this.checkFree(where)
+    const running = work()
+    for (let next = running.next(); ;) {
+      if (next.done === true) return next.value
+      try {
+        const pause = next.value.runOnLanes()
+        if (pause !== undefined) await this.#wait(pause)
+      } catch (error) { next = running.throw(error); continue }
+      next = running.next()
+    }
+  }
+
+  async #wait(pause: Promise<void>): Promise<void> {
+    this.#waiting = true
+    try { await pause } finally { this.#waiting = false }
+  }
+
+  /** Throws while work waits for lanes, or when the store cannot go on. */
+  checkFree(where: string): void {
+    if (this.#broken !== null) throw new RuntimeError(this.#broken)
+    this.#checkIdle(where)
+  }
+
+  #checkIdle(where: string): void {
+    if (this.#waiting) throw new BusyError(message(where, 'a store whose lanes are idle', 'one where a program is running on them', 'Wait for that call, or use the asynchronous one.'))
+  }
+
+  /** Starts lanes when they are wanted and not there; moves the store to memory that they share. */
+  async #begin(): Promise<void> {
+    if (this.#lanes !== undefined && this.#lanes.gone !== null) this.#giveUp(this.#lanes.gone)
+    if (this.#lanes !== undefined || this.#wanted === 1) return
+    const count = this.#wanted
+    const control = this.alloc(lanesBytes(count))
+    const memory = sharedMemory(this.byteLength / PAGE)
+    const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, wait: mayWait(), patience: this.patience })
+    // Disposed of while they started.
+    if (typeof lanes !== 'string' && !this.wantsLanes) { lanes.end(); return }
+    if (memory === null || typeof lanes === 'string') {
+      this.free(control)
+      this.#oneLane(String(lanes))
+      return
+    }
+    this.#moveTo(instantiate(memory), control)
+    this.#lanes = lanes
+    this.#reason = `${count} lanes: as asked for`
+    collected.register(this, lanes, lanes)
+  }
+
+  /** Goes on in the memory of another instance: all bytes at their addresses, but those of a block. */
+  #moveTo(instance: Instance, except: Block): void {
+    const from = this.bytes
+    const missing = from.length - instance.memory.buffer.byteLength
+    if (missing > 0) instance.memory.grow(missing / PAGE)
+    const to = new Uint8Array(instance.memory.buffer)
+    const { heapBase } = instance
+    to.set(from.subarray(heapBase, except.address), heapBase)
+    to.set(from.subarray(except.address + except.bytes), except.address + except.bytes)
+    this.#instance = instance
+  }
+
+  /** Goes on with one lane, in memory that no lane which wakes up late can reach. */
+  #giveUp(why: string): void {
+    const lanes = this.#lanes
+    if (lanes === undefined) return
+    const alone = instantiate()
+    this.#moveTo(alone, { address: this.#top, bytes: 0 })
+    for (const make of this.#replacements) alone.replace(make(alone.memory))
+    lanes.end()
+    collected.unregister(lanes)
+    this.#lanes = undefined
+    this.#oneLane(why)
+  }
+
+  /**
+   * Runs entries of a program on the store's lanes.
+   *
+   * @param updates - does it change weights or what an optimizer keeps? When a lane is lost in it, the store cannot go on.
+   * @returns null where there are no lanes; a promise where this thread may not wait
+   * @throws RuntimeError, or rejects with it, when a lane has stopped working
+   */
+  runOnLanes(from: number, to: number, updates: boolean): Promise<void> | undefined | null {
+    const lanes = this.#lanes
+    if (lanes === undefined) return null
+    const end = (failed: number): void => {
+      if (failed === 0) return
+      const lost = message('lanes', `${lanes.count} lanes that work`, `lane ${failed - 1} that did nothing for ${this.patience / 1000} s`)
+      this.#giveUp(lanes.gone ?? `lane ${failed - 1} stopped working`)
+      if (updates) this.#broken = `${lost} Weights may be half updated: load the last save.`
+      throw new RuntimeError(updates ? this.#broken ?? lost : `${lost} Nothing has changed: call again, the store goes on with one lane.`)
+    }
+    const ended = lanes.run(this.#instance, from, to)
+    if (typeof ended === 'number') { end(ended); return undefined }
+    return ended.then(end)
+  }
+
+  /** Runs entries of a program on one lane. */
+  runAlone(from: number, to: number): void { this.#instance.runAlone(from, to, this.scratch) }
+
+  /** Ends the lanes before the garbage collector would (`using store = createStore({ lanes: 2 })`); the store goes on with one. */
+  [Symbol.dispose](): void {
+    this.#checkIdle('dispose')
+    if (this.#lanes === undefined) this.#oneLane('the others were disposed of')
+    else this.#giveUp('the others were disposed of')
+  }
+
+  get kernels(): Instance['kernels'] { return this.#instance.kernels }
   get math(): Instance['math'] { return this.#instance.math }
   /** the arena's address; it moves when it grows, then `arenaGeneration` changes */
   get arena(): Block { return this.#arena }
@@ -244,9 +461,14 @@ export class Store {
 /**
  * A store that several models share by hand: teacher and student, generator and discriminator.
  *
+ * @param options - `lanes`: threads, 1 to 256 or 'auto' (default 1)
+ * @throws TypeError, RangeError for another number of lanes
  * @example
  * const store = createStore()
  * const a = sequential([dense(2)], { input: [3], name: 'a', store })
  * const b = sequential([dense(2)], { input: [3], name: 'b', store })
  */
-export const createStore = (): Store => new Store()
+export function createStore(options: StoreOptions = {}): Store {
+  checkOptions('createStore', options, ['lanes'])
+  return new Store({ lanes: checkLanes('createStore.lanes', options.lanes ?? 1) })
+}

@@ -2,12 +2,14 @@
 import { message, NonFiniteError } from '../core/errors.js'
 import { checkNumber } from '../core/options.js'
 import { Pacer } from '../runtime/platform/pause.js'
+import type { Store, Work } from '../runtime/store.js'
 import type { Callback, FitEvent, ScoreRecord } from './callbacks.js'
 import type { Feed } from './feed.js'
 import { Scoreboard } from './scores.js'
 import type { Batch, Sources, Trainer } from './trainer.js'
 
 export interface FitRun {
+  readonly store: Store
   readonly trainer: Trainer
   readonly feed: Feed
   readonly epochs: number
@@ -27,9 +29,9 @@ export interface RunHistory {
 }
 
 /** One step: the gradient of a batch, and the update. Throws a NonFiniteError, with nothing changed, when something is not finite. */
-export function runStep(trainer: Trainer, sources: Sources, batch: Batch, capacity: number): { readonly sums: Float64Array; readonly penalty: number } {
-  trainer.gradient(sources, batch, capacity)
-  const { ok, sums, penalty } = trainer.apply()
+export function* stepWork(trainer: Trainer, sources: Sources, batch: Batch, capacity: number): Work<{ readonly sums: Float64Array; readonly penalty: number }> {
+  yield* trainer.gradientWork(sources, batch, capacity)
+  const { ok, sums, penalty } = yield* trainer.applyWork()
   if (ok) return { sums, penalty }
   const layer = trainer.diagnose(sources, batch)
   const what = layer === null ? 'a gradient that is not finite' : `a value that is not finite, first in ${layer === '' ? 'an input' : layer}`
@@ -38,7 +40,7 @@ export function runStep(trainer: Trainer, sources: Sources, batch: Batch, capaci
 }
 
 export async function runFit(run: FitRun): Promise<RunHistory> {
-  const { trainer, feed, callbacks, signal } = run
+  const { store, trainer, feed, callbacks, signal } = run
   const firstEpoch = trainer.epoch
   const history = { epochs: [] as ScoreRecord[], validation: [] as ScoreRecord[], stopped: null as string | null }
   const pacer = new Pacer()
@@ -78,7 +80,7 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
       if (ended()) { whole = false; break }
       const n = samples.rows.length
       capacity = Math.max(capacity, n)
-      const { sums, penalty } = runStep(trainer, sources, samples, capacity)
+      const { sums, penalty } = await store.onLanes('fit', () => stepWork(trainer, sources, samples, capacity))
       trainer.position += n
       board.add(sums, penalty, n)
       batch++

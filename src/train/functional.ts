@@ -9,7 +9,7 @@ import { TrainableModel } from './model.js'
  *
  * @param inputs - made by `input`: one, or a record of them by name
  * @param outputs - computed from them: one, or a record by name
- * @param options - `seed` (default 0), `name`, `store`
+ * @param options - `seed` (default 0), `name`, `store`, `lanes` (default 1)
  * @returns a model that predicts; `compile` makes it train
  * @throws EquigradError when an input is not used or not declared, or when two weights have one key
  * @example
@@ -18,10 +18,10 @@ import { TrainableModel } from './model.js'
  * const net = functional({ image, age }, { kind: dense(10)(h), size: dense(1)(h) }, { seed: 1 })
  */
 export function functional<const I extends Values, const O extends Values>(inputs: I, outputs: O, options: ModelOptions = {}): TrainableModel<I, O> {
-  const { name, seed } = checkModelOptions('functional', options, MODEL_OPTIONS)
+  const { name, seed, ...home } = checkModelOptions('functional', options, MODEL_OPTIONS)
   const ins = inputRecord(checkValues('functional: inputs', inputs))
   const outs = outputRecord(checkValues('functional: outputs', outputs))
   for (const [key, v] of Object.entries(outs.record)) if (v.dtype !== 'f32' || v.shape[0] !== 'n') throw new ShapeError(message(`functional: ${key}`, 'an output of f32 values for each sample', String(v)))
-  const defined = defineModel(ins.record, outs.record, { name, seed, store: options.store })
+  const defined = defineModel(ins.record, outs.record, { name, seed, ...home })
   return new TrainableModel<I, O>({ graph: defined.graph, seed, name, oneInput: ins.one, oneOutput: outs.one }, defined)
 }

@@ -12,10 +12,11 @@ import type { Optimizer } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import { Pacer } from '../runtime/platform/pause.js'
+import type { Work } from '../runtime/store.js'
 import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
-import { runFit, runStep } from './fit.js'
+import { runFit, stepWork } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
 import { Scoreboard } from './scores.js'
 import { checkShards, recipeHash, type Shard, type ShardOptions } from './shards.js'
@@ -255,6 +256,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   /** What a file needs to go on from here, or null when the model is not compiled. */
   trainingState(): TrainingState | null {
     if (this.#recipe === undefined) return null
+    this.store.checkFree('save')
     const { recipe, step, epoch, position, scale } = this.#training('save')
     return { recipe, step, epoch, position, scale, states: this.#training('save').getState() }
   }
@@ -304,7 +306,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
         : arrayFeed(this.store, data, n, { batchSize, shuffle, seed: this.seed })
       try {
         const { epochs: scores, validation: validated, stopped } = await runFit({
-          trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
+          store: this.store, trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
           validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
           keep: () => { this.#kept = new Map(params(this.definition.graph).map(({ key }) => { const p = this.store.param(key); return [key, this.store.f32(p.address, p.length).slice()] })) },
           restore: () => {
@@ -331,13 +333,13 @@ export class TrainableModel<I, O> extends Model<I, O> {
   trainOnBatch(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<unknown, unknown>>
   async trainOnBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): Promise<unknown> {
     const data = this.#readBatch(x, y, options)
-    return this.#exclusive(() => Promise.resolve(this.#stepOn(data)))
+    return this.#exclusive(() => this.store.onLanes('trainOnBatch', () => this.#stepWork(data)))
   }
 
   trainOnBatchSync(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<unknown, unknown>
   trainOnBatchSync(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): unknown {
     const data = this.#readBatch(x, y, options)
-    return this.store.exclusiveSync('trainOnBatchSync', () => this.#stepOn(data))
+    return this.store.exclusiveSync('trainOnBatchSync', () => this.store.atOnce('trainOnBatchSync', () => this.#stepWork(data)))
   }
 
   #readBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'>): Map<string, Rows> {
@@ -346,14 +348,14 @@ export class TrainableModel<I, O> extends Model<I, O> {
     return this.#readAll('trainOnBatch', x, y, options.sampleWeight)
   }
 
-  #stepOn(data: ReadonlyMap<string, Rows>): ScoreRecord {
+  *#stepWork(data: ReadonlyMap<string, Rows>): Work<ScoreRecord> {
     const trainer = this.#training('trainOnBatch')
     const n = sameCount('trainOnBatch', data)
     const feed = arrayFeed(this.store, data, n, { batchSize: n, shuffle: false, seed: this.seed })
     try {
       const board = new Scoreboard(trainer.recipe, this.definition.oneOutput)
       for (const { sources, batch } of feed.batches(0, 0)) {
-        const { sums, penalty } = runStep(trainer, sources, batch, n)
+        const { sums, penalty } = yield* stepWork(trainer, sources, batch, n)
         board.add(sums, penalty, n)
       }
       return board.scores()
@@ -376,16 +378,16 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const all = options.samples === undefined ? undefined : checkSamples(options.samples, given)
     const samples = all === undefined ? Int32Array.from({ length: to - from }, (_, i) => from + i) : whole ? all.slice(from, to) : all
     const own = whole ? mapRows(data, (rows) => sliceRows(rows, from, to)) : data
-    return this.#exclusive(() => Promise.resolve(this.#shardOf(own, samples, shard, batchSize)))
+    return this.#exclusive(() => this.store.onLanes('computeShard', () => this.#shardOf(own, samples, shard, batchSize)))
   }
 
   /** @param own - the rows of the shard alone */
-  #shardOf(own: ReadonlyMap<string, Rows>, samples: Int32Array, shard: number, batchSize: number): Shard {
+  *#shardOf(own: ReadonlyMap<string, Rows>, samples: Int32Array, shard: number, batchSize: number): Work<Shard> {
     const trainer = this.#training('computeShard')
     const stamp = { recipe: this.recipeHash, step: trainer.step, batchSize }
     const feed = arrayFeed(this.store, own, samples.length, { batchSize: samples.length, shuffle: false, seed: this.seed })
     try {
-      for (const { sources, batch } of feed.batches(0, 0)) return { ...stamp, ...trainer.ownShard(sources, { rows: batch.rows, samples }, shard, batchSize) }
+      for (const { sources, batch } of feed.batches(0, 0)) return { ...stamp, ...(yield* trainer.ownShardWork(sources, { rows: batch.rows, samples }, shard, batchSize)) }
       return { ...stamp, ...trainer.emptyShard(shard) }
     } finally {
       feed.release()
@@ -476,9 +478,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
     try {
       for (let from = 0; from < n; from += capacity) {
         const count = Math.min(capacity, n - from)
-        this.runOn(executor, data, from, count)
         const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
-        board.add(names.map(read), penaltyOf(recipe, read), count)
+        await this.store.onLanes('evaluate', () => this.workOn(executor, data, from, count, () => { board.add(names.map(read), penaltyOf(recipe, read), count) }))
         const pause = pacer.due()
         if (pause !== undefined) await pause
       }

@@ -7,8 +7,7 @@ import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.
 import type { Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
-import { checkStore, ownParams, params, type AnyModel, type Definition } from '../model/model.js'
-import type { Store } from '../runtime/store.js'
+import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
 import { checkDefinition, checkRecipe, record } from './saved.js'
@@ -76,14 +75,14 @@ function constantTensor({ dtype, shape, data }: Extract<GraphValue, { role: 'con
  * The model in a file that `save` made.
  *
  * @param bytes - the whole file
- * @param options - `store`: where its weights shall live (default: a store of its own)
+ * @param options - `store`: where its weights shall live (default: a store of its own), or `lanes` (default 1)
  * @returns a model that predicts the same bits; if it was saved with its training, it trains on as if never saved
  * @throws FormatError for anything that is not such a file
  */
-export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}): TrainableModel<Value, Value> {
+export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'lanes'> = {}): TrainableModel<Value, Value> {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(message('load', 'the bytes of a file as Uint8Array', describe(bytes)))
-  checkOptions('load', options, ['store'])
-  checkStore('load', options.store)
+  checkOptions('load', options, ['store', 'lanes'])
+  const home = checkHome('load', options)
   const { tensors, metadata } = decodeSafetensors(bytes)
   const json = metadata['equigrad']
   if (json === undefined) throw new FormatError(message('load', 'a file that `save` made', 'a safetensors file without a graph'))
@@ -96,7 +95,7 @@ export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}
   const definition: Definition = checkDefinition({ ...given, graph: inside(given['graph']) })
   check(definition.graph)
   const weights = tensorsOf(params(definition.graph), (key) => key, tensors)
-  if (saved['training'] === null) return new TrainableModel(definition, ownParams(definition, options.store), weights)
+  if (saved['training'] === null) return new TrainableModel(definition, ownParams(definition, home), weights)
   const t = record('training', saved['training'])
   const r = record('recipe', t['recipe'])
   const recipe: Recipe = checkRecipe({ ...r, graph: inside(r['graph']) })
@@ -112,7 +111,7 @@ export function load(bytes: Uint8Array, options: { readonly store?: Store } = {}
   const scale = t['scale']
   if (typeof scale !== 'number') throw new FormatError(message('load: scale', 'a number', describe(scale)))
   const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states }
-  return new TrainableModel(definition, ownParams(definition, options.store), weights, training)
+  return new TrainableModel(definition, ownParams(definition, home), weights, training)
 }
 
 /** Infers all shapes of a graph again; throws a FormatError where they do not fit. */

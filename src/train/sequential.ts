@@ -16,7 +16,7 @@ export interface SequentialOptions extends ModelOptions {
  * A model of layers one after the other.
  *
  * @param layers - at least one
- * @param options - `input`; `seed` (default 0); `name`; `store`
+ * @param options - `input`; `seed` (default 0); `name`; `store`; `lanes` (default 1)
  * @returns a model that predicts; `compile` makes it train
  * @throws ShapeError that names the layer whose input does not fit
  * @example
@@ -25,11 +25,11 @@ export interface SequentialOptions extends ModelOptions {
 export function sequential(layers: readonly Layer[], options: SequentialOptions): TrainableModel<Value, Value> {
   if (!Array.isArray(layers) || layers.length === 0) throw new TypeError(message('sequential', 'a list of layers', describe(layers)))
   layers.forEach((layer: unknown, i) => { if (typeof layer !== 'function') throw new TypeError(message(`sequential: layer ${i}`, 'a layer such as dense(10)', describe(layer))) })
-  const { name, seed } = checkModelOptions('sequential', options, [...MODEL_OPTIONS, 'input'])
+  const given = checkModelOptions('sequential', options, [...MODEL_OPTIONS, 'input'])
   const x = inputOf(options.input)
   const y = layers.reduce<Value>((value, layer) => layer(value), x)
   if (y.dtype !== 'f32') throw new ShapeError(message('sequential', 'layers that end in f32 values', y.dtype))
-  return functional(x, y, { name, seed, ...(options.store === undefined ? {} : { store: options.store }) })
+  return functional(x, y, given)
 }
 
 function inputOf(given: SequentialOptions['input']): Value {

@@ -22,7 +22,7 @@ import { Tensor } from '../model/tensor.js'
 import type { Update } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
-import type { Store } from '../runtime/store.js'
+import type { Store, Work } from '../runtime/store.js'
 import { layoutOfAll, statisticsOf, type Layout, type Trained } from './apply.js'
 import { Updater } from './update.js'
 
@@ -113,7 +113,7 @@ export function step<const S extends { readonly [name: string]: StepInput }, R e
   if (wanted === undefined && found.updates.length === 0) found = traceIn('predict')
   const declared = new Set(known.flatMap((m) => [...m.declarations.values()]))
   for (const d of found.declarations) if (!declared.has(d)) throw new EquigradError(message('step: models', `the models of all weights that it uses`, `none with '${d.key}'`, 'List that model as well.'))
-  const { store } = commonHome(declared, undefined)
+  const { store } = commonHome(declared)
   known.forEach((m) => { m.prepare() })
   const updated = new Set(found.updates.flatMap(({ weights }) => weights.values))
   const moved = new Set(known.filter((m) => [...m.declarations.values()].some(({ leaf }) => updated.has(leaf))).flatMap((m) => [...m.declarations.keys()]))
@@ -232,7 +232,8 @@ class Runner {
 
   async run(feeds: unknown): Promise<Readonly<Record<string, number | Tensor>>> {
     const data = this.#read(feeds)
-    return this.#updater === null ? this.#once(data) : await this.#store.exclusive(() => Promise.resolve(this.#once(data)))
+    const once = (): Promise<Readonly<Record<string, number | Tensor>>> => this.#store.onLanes('step', () => this.#work(data))
+    return await (this.#updater === null ? once() : this.#store.exclusive(once))
   }
 
   #read(given: unknown): ReadonlyMap<string, Rows> {
@@ -245,7 +246,7 @@ class Runner {
     return data
   }
 
-  #once(data: ReadonlyMap<string, Rows>): Readonly<Record<string, number | Tensor>> {
+  *#work(data: ReadonlyMap<string, Rows>): Work<Readonly<Record<string, number | Tensor>>> {
     const n = sameCount('step', data)
     let capacity = 1
     while (capacity < n) capacity *= 2
@@ -257,7 +258,7 @@ class Runner {
     if (inputs['$sample'] !== undefined) this.#store.i32(executor.input('$sample'), n).set(Int32Array.from({ length: n }, (_, i) => i))
     if (executor.hasSlot('step')) executor.setU32('step', this.#steps)
     if (executor.hasSlot('rows')) executor.setF32('rows', n)
-    executor.run()
+    yield executor
     const out: Record<string, number | Tensor> = {}
     for (const [name, { shape }] of this.#traced.fetches) {
       const view = outputs[`out:${name}`]
@@ -265,12 +266,13 @@ class Runner {
       const numbers = this.#store.f32(executor.addressOf(view), elements(shape) * (isBatched(shape) ? n : 1)).slice()
       out[name] = shape.length === 0 ? numbers[0] ?? NaN : new Tensor(numbers, shape.map((d) => (d === 'n' ? n : d)))
     }
-    this.#update(n)
+    yield* this.#update(n)
     return out
   }
 
-  #update(rows: number): void {
-    if (this.#updater?.run({ step: this.#steps, t: this.#steps + 1, scale: 1 }, rows).ok === false) {
+  *#update(rows: number): Work<void> {
+    const updated = this.#updater === null ? null : yield* this.#updater.work({ step: this.#steps, t: this.#steps + 1, scale: 1 }, rows)
+    if (updated?.ok === false) {
       throw new NonFiniteError(message(`step ${this.#steps}`, 'finite numbers', 'a loss, gradient or statistic that is not finite', 'Nothing has changed. A lower learning rate, clipping or scaled inputs may help.'), 0, this.#steps, null)
     }
     this.#steps++

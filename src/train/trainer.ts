@@ -20,7 +20,7 @@ import type { Program } from '../compiler/program.js'
 import { readInputs } from '../model/model.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
-import type { Block, Store } from '../runtime/store.js'
+import type { Block, Store, Work } from '../runtime/store.js'
 import { layoutOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
 import { Updater, zeroed, type Updated } from './update.js'
@@ -203,7 +203,7 @@ export class Trainer {
   }
 
   /** Runs the gradient program over rows [from, to) of a batch; its sums are in the shard's blocks. `divisor` is of the whole batch. */
-  #runShard(sources: Sources, batch: Batch, from: number, to: number, divisor: number, capacity: number): void {
+  *#runShard(sources: Sources, batch: Batch, from: number, to: number, divisor: number, capacity: number): Work<void> {
     const store = this.#store
     const executor = this.#gradExecutor({ weighted: sources.dtypes.has(WEIGHT), dtypes: sources.dtypes, capacity })
     for (const [name, address] of sources.addresses) executor.bindExternal(name, address)
@@ -216,21 +216,23 @@ export class Trainer {
     executor.setF32('inverseDivisor', 1 / divisor)
     if (executor.hasSlot('step')) executor.setU32('step', this.step)
     if (executor.hasSlot('rows')) executor.setF32('rows', n)
-    executor.run()
+    yield executor
   }
 
   /** One shard of a step, as bytes: whoever computes it, wherever. */
-  shard(sources: Sources, batch: Batch, shard: number): ShardResult {
+  shard(sources: Sources, batch: Batch, shard: number): ShardResult { return this.#store.atOnce('shard', () => this.#shardWork(sources, batch, shard)) }
+
+  *#shardWork(sources: Sources, batch: Batch, shard: number): Work<ShardResult> {
     const n = batch.rows.length
     const [from, to] = shardRange(n, shard, this.recipe.shards)
-    return this.ownShard(sources, { rows: batch.rows.subarray(from, to), samples: batch.samples.subarray(from, to) }, shard, n)
+    return yield* this.ownShardWork(sources, { rows: batch.rows.subarray(from, to), samples: batch.samples.subarray(from, to) }, shard, n)
   }
 
   /** {@link shard}, by its own rows of a batch of `n`. */
-  ownShard(sources: Sources, own: Batch, shard: number, n: number): ShardResult {
+  *ownShardWork(sources: Sources, own: Batch, shard: number, n: number): Work<ShardResult> {
     const rows = own.rows.length
     const { shards } = this.recipe
-    this.#runShard(sources, own, 0, rows, n, shardCapacity(n, shards))
+    yield* this.#runShard(sources, own, 0, rows, n, shardCapacity(n, shards))
     if (shards === 1) this.#rows = n
     return {
       shard, rows, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
@@ -268,7 +270,10 @@ export class Trainer {
    *
    * @param capacity - rows of the largest batch to come, so that one program serves them all
    */
-  gradient(sources: Sources, batch: Batch, capacity: number): void {
+  gradient(sources: Sources, batch: Batch, capacity: number): void { this.#store.atOnce('gradient', () => this.gradientWork(sources, batch, capacity)) }
+
+  /** {@link gradient}, for who drives it. */
+  *gradientWork(sources: Sources, batch: Batch, capacity: number): Work<void> {
     const n = batch.rows.length
     const { shards } = this.recipe
     const store = this.#store
@@ -277,7 +282,7 @@ export class Trainer {
     for (let s = 0; s < shards; s++) {
       const [from, to] = shardRange(n, s, shards)
       if (from === to && !(n === 0 && s === 0)) continue
-      this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
+      yield* this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
       if (shards === 1) return
       if (first) {
         store.bytes.copyWithin(this.#updater.grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
@@ -292,8 +297,11 @@ export class Trainer {
    *
    * @returns the step's sums, the penalty of its weights before the update; `ok` is false when something was not finite: then nothing has changed
    */
-  apply(): Updated & { readonly sums: Float64Array } {
-    const updated = this.#updater.run({ step: this.step, t: this.step + 1, scale: this.scale }, this.#rows)
+  apply(): Updated & { readonly sums: Float64Array } { return this.#store.atOnce('apply', () => this.applyWork()) }
+
+  /** {@link apply}, for who drives it. */
+  *applyWork(): Work<Updated & { readonly sums: Float64Array }> {
+    const updated = yield* this.#updater.work({ step: this.step, t: this.step + 1, scale: this.scale }, this.#rows)
     if (updated.ok) this.step++
     return { ...updated, sums: this.#store.f64(this.#updater.sums.address, this.sumCount).slice() }
   }

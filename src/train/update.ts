@@ -3,7 +3,7 @@ import { EquigradError } from '../core/errors.js'
 import { evaluate, type ScalarVariables } from '../core/scalar.js'
 import type { Program } from '../compiler/program.js'
 import { Executor } from '../runtime/executor.js'
-import type { Block, Store } from '../runtime/store.js'
+import type { Block, Store, Work } from '../runtime/store.js'
 import { applyProgram, type Layout } from './apply.js'
 
 /** A block of zeros. */
@@ -55,7 +55,7 @@ export class Updater {
    *
    * @param rows - samples that the block is of
    */
-  run(variables: ScalarVariables, rows: number): Updated {
+  *work(variables: ScalarVariables, rows: number): Work<Updated> {
     const apply = this.#apply
     apply.bind(1)
     apply.prepare()
@@ -63,7 +63,7 @@ export class Updater {
       for (const [name, s] of Object.entries(optimizer.scalars)) apply.setF32(`${prefix}${name}`, evaluate(s, variables, this.#store.math))
     }
     if (apply.hasSlot('rows')) apply.setF32('rows', rows)
-    apply.run()
+    yield apply
     const { view } = this.#store
     const totals = apply.output('totals')
     const ok = view.getUint32(apply.output('ok'), true) === 1

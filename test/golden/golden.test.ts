@@ -7,8 +7,8 @@ import { trainings, type Row } from './trainings.js'
 
 const table = JSON.parse(readFileSync(new URL('./table.json', import.meta.url), 'utf8')) as Record<string, Row>
 
-describe('golden trainings have the bits of the table', async () => {
-  const rows = await trainings(equigrad, data)
+describe.each([1, 2, 3, 8])('golden trainings on %i lanes have the bits of the table', async (lanes) => {
+  const rows = await trainings(equigrad, data, lanes)
   it('the same trainings', () => { expect(Object.keys(rows)).toEqual(Object.keys(table)) })
   for (const [name, row] of Object.entries(table)) it(name, () => { expect(rows[name]).toEqual(row) })
 })

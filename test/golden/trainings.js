@@ -348,8 +348,22 @@ async function quantised({ sequential, dense, conv2d, flatten, quantize, adam, m
   return row(model, [h.epochs], { data: all })
 }
 
-/** All rows of the table, by name. */
-export async function trainings(equigrad, data) {
+/** The same functions, whose models run on so many lanes, however little there is to do. */
+function onLanes(equigrad, lanes) {
+  const busy = (model) => { model.store.worth = { call: 0, program: 0 }; return model }
+  const options = (given) => (given.store === undefined ? { ...given, lanes } : given)
+  return {
+    ...equigrad,
+    sequential: (layers, given) => busy(equigrad.sequential(layers, options(given))),
+    functional: (inputs, outputs, given = {}) => busy(equigrad.functional(inputs, outputs, options(given))),
+    load: (bytes, given = {}) => busy(equigrad.load(bytes, options(given))),
+    createStore: () => equigrad.createStore({ lanes }),
+  }
+}
+
+/** All rows of the table, by name, on so many lanes. */
+export async function trainings(given, data, lanes = 1) {
+  const equigrad = lanes === 1 ? given : onLanes(given, lanes)
   const rows = {}
   for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised })) rows[name] = await train(equigrad, data)
   return rows

@@ -1,6 +1,6 @@
 // The laws, for every op of the table: its values against a reference in f64, its gradients and their gradients against differences, and the
 // same bits whatever the order of tiles, fusion, fetches, capacity, or what memory held before.
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { add, mul } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { gradients } from '../../src/compiler/passes/gradients.js'
@@ -29,6 +29,12 @@ const CHECKED = 16
 const CHECKED_OF_MANY = 3
 
 const machine = new Machine()
+/** real threads */
+const machines = [2, 3, 8].map((lanes) => new Machine(lanes))
+beforeAll(async () => {
+  for (const m of machines) await m.ready()
+  expect(machines.map(({ store }) => store.runtime.lanes)).toEqual([2, 3, 8])
+})
 const executors: { release(): void }[] = []
 const link = (program: Program) => { const e = machine.link(program, SEED); executors.push(e); return e }
 const releaseAll = () => { for (const e of executors.splice(0)) e.release() }
@@ -130,6 +136,11 @@ function expectSameBits(fetches: Fetches, samples: readonly number[], feeds: (n:
     expectSame(machine.run(fused, n, data), n, `capacity ${CAPACITY}`)
     expectSame(machine.run(fused, n, data), n, 'again')
     for (const seed of [1, 2]) expectSame(machine.run(fused, n, data, seed + 10 * n), n, `lanes ${seed}`)
+    for (const m of machines) {
+      const e = m.link(program, SEED)
+      expectSame(m.run(e, n, data), n, `${m.lanes} lanes`)
+      e.release()
+    }
     expectSame(machine.run(plain, n, data), n, 'without fusion')
     expectSame(machine.run(plain, n, data, n), n, 'without fusion, lanes')
     expectSame(machine.run(pinned, n, data), n, 'every value fetched')

@@ -20,6 +20,9 @@ const update = process.argv.includes('--update')
 const execute = (file, args, cwd = site, env = {}) => execFileSync(file, args, { cwd, encoding: 'utf8', timeout: 120_000, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
 const npm = (args, cwd) => execute('npm', args, cwd)
 
+/** Lanes beside the one that all have. */
+const LANES = 3
+
 // --- a project that has installed the tarball -------------------------------------------------------------------------------------------
 
 const site = mkdtempSync(join(tmpdir(), 'equigrad-runtimes-'))
@@ -31,8 +34,15 @@ function install() {
   npm(['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`], site)
   cpSync(join(golden, 'trainings.js'), join(site, 'trainings.js'))
   const run = `import * as equigrad from 'equigrad'\nimport * as data from 'equigrad/data'\nimport { trainings } from './trainings.js'\n`
-  writeFileSync(join(site, 'main.js'), `${run}console.log(JSON.stringify(await trainings(equigrad, data)))\n`)
-  writeFileSync(join(site, 'page.js'), `${run}globalThis.result = trainings(equigrad, data)\n`)
+  // By the number of lanes, the rows, and how many lanes there were.
+  const all = `async function all() {
+  const model = equigrad.sequential([equigrad.dense(2)], { input: [2], lanes: ${LANES} })
+  await model.predict(new Float32Array(2))
+  return { 1: await trainings(equigrad, data), ${LANES}: await trainings(equigrad, data, ${LANES}), runtime: model.runtime }
+}
+`
+  writeFileSync(join(site, 'main.js'), `${run}${all}console.log(JSON.stringify(await all()))\n`)
+  writeFileSync(join(site, 'page.js'), `${run}${all}globalThis.result = all()\n`)
   const imports = { equigrad: '/node_modules/equigrad/dist/index.js', 'equigrad/data': '/node_modules/equigrad/dist/data.js' }
   writeFileSync(join(site, 'index.html'), `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="/page.js"></script>`)
   return files.map((f) => f.path)
@@ -55,7 +65,9 @@ function serve() {
   const server = createServer((request, response) => {
     const path = normalize(join(site, request.url === '/' ? 'index.html' : new URL(request.url, 'http://localhost').pathname))
     if (!path.startsWith(site) || !existsSync(path)) { response.writeHead(404).end(); return }
-    response.writeHead(200, { 'content-type': KINDS[extname(path)] ?? 'application/octet-stream' }).end(readFileSync(path))
+    // Without these two a page has no shared memory.
+    const isolated = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
+    response.writeHead(200, { ...isolated, 'content-type': KINDS[extname(path)] ?? 'application/octet-stream' }).end(readFileSync(path))
   })
   return new Promise((resolve) => { server.listen(0, '127.0.0.1', () => resolve(server)) })
 }
@@ -76,7 +88,7 @@ async function chromium() {
     page.on('pageerror', (error) => errors.push(String(error)))
     page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) errors.push(message.text()) })
     await page.goto(`http://localhost:${server.address().port}/`)
-    const rows = await page.waitForFunction(() => globalThis.result, null, { timeout: 60_000 }).then((handle) => handle.jsonValue(), (error) => { errors.push(error.message) })
+    const rows = await page.waitForFunction(() => globalThis.result, null, { timeout: 120_000 }).then((handle) => handle.jsonValue(), (error) => { errors.push(error.message) })
     if (errors.length > 0) throw new Error(errors.join('; '))
     return { version: browser.version(), rows }
   } finally {
@@ -123,7 +135,7 @@ const reason = (error) => [error.message, error.stderr].filter(Boolean).join('\n
 
 const files = install()
 if (update) {
-  writeFileSync(join(golden, 'table.json'), `${JSON.stringify(node(process.execPath).rows, null, 2)}\n`)
+  writeFileSync(join(golden, 'table.json'), `${JSON.stringify(node(process.execPath).rows[1], null, 2)}\n`)
   console.log('wrote test/golden/table.json')
 }
 const table = JSON.parse(readFileSync(join(golden, 'table.json'), 'utf8'))
@@ -145,10 +157,14 @@ for (const [name, run] of chosen) {
       continue
     }
     const seconds = ((performance.now() - start) / 1000).toFixed(1)
-    const names = [...new Set([...Object.keys(table), ...Object.keys(result.rows)])]
-    for (const row of names) {
-      const differs = Object.keys(table[row] ?? { row: 0 }).filter((k) => table[row]?.[k] !== result.rows[row]?.[k])
-      report(differs.length === 0, `${name} (${result.version}, ${seconds} s) ${row}`, differs.length > 0 ? `other bits in ${differs.join(', ')}` : '')
+    const { runtime } = result.rows
+    report(runtime.lanes === LANES, `${name} (${result.version}, ${seconds} s) has ${LANES} lanes`, runtime.lanes === LANES ? '' : runtime.reason)
+    for (const lanes of [1, LANES]) {
+      const rows = result.rows[lanes]
+      for (const row of new Set([...Object.keys(table), ...Object.keys(rows)])) {
+        const differs = Object.keys(table[row] ?? { row: 0 }).filter((k) => table[row]?.[k] !== rows[row]?.[k])
+        report(differs.length === 0, `${name} (${result.version}) ${row}, lanes: ${lanes}`, differs.length > 0 ? `other bits in ${differs.join(', ')}` : '')
+      }
     }
   } catch (error) { report(false, name, reason(error)) }
 }

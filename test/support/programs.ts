@@ -85,16 +85,23 @@ export function runAsLanes(executor: Executor, seed: number, scratch: readonly n
 
 /** A store whose memory is full of NaN wherever nothing was put. */
 export class Machine {
-  readonly store = new Store()
+  readonly store: Store
   readonly #scratch: readonly number[]
 
-  constructor() {
+  /** @param lanes - real ones, which make everything that has two tiles: call `ready` first */
+  constructor(readonly lanes = 1) {
+    this.store = new Store({ lanes })
+    this.store.worth = { call: 0, program: 0 }
     const { store } = this
     this.#scratch = [store.scratch, store.alloc(SCRATCH_BYTES).address]
     const free = store.alloc(1 << 20)
     store.bytes.fill(0xff, free.address, free.address + free.bytes)
     store.free(free)
   }
+
+  /** Resolves when the lanes are there. */
+   
+  ready(): Promise<void> { return this.store.onLanes('test', function* () { return undefined }) }
 
   link(program: Program, seed = 0): Executor { return new Executor(program, this.store, { seed }) }
 
@@ -117,7 +124,8 @@ export class Machine {
     }
     for (const [name, value] of Object.entries(floats)) executor.setF32(name, value)
     if (step !== undefined && executor.hasSlot('step')) executor.setU32('step', step)
-    if (lanes === null) executor.run()
+    if (this.lanes > 1) void executor.runOnLanes()
+    else if (lanes === null) executor.run()
     else runAsLanes(executor, lanes, this.#scratch)
     return this.read(executor, n)
   }

@@ -1,0 +1,141 @@
+// Lanes: workers on the store's memory, created once, that share out the tiles of a program with the caller, or among them where the caller
+// may not wait. The walk and the meetings are in WebAssembly (assembly/run); this starts, watches and ends the workers.
+import { SCRATCH_BYTES } from '../compiler/kernels.js'
+import { kernelNames, sharedModule, type Instance } from './binary.js'
+import { READY, startWorker, type LaneWorker } from './platform/workers.js'
+
+/** Words of the control block (assembly/run/run.ts). */
+const STOP = 1, SCRATCH = 4, LANES = 5, PATIENCE = 6, LINES = 32, LINE = 16
+/** Bytes of the control block of so many lanes, and of their scratch. */
+const controlBytes = (count: number): number => (LINES + LINE * count) * 4
+export const lanesBytes = (count: number): number => controlBytes(count) + SCRATCH_BYTES * count
+
+/** Most lanes. */
+export const MOST_LANES = 256
+/** Milliseconds of one slice of a wait, and until a lane that does nothing is given up, or one that does not start. */
+const SLICE = 100
+export const PATIENCE_MS = 10_000
+
+export interface LanesOptions {
+  readonly count: number
+  readonly memory: WebAssembly.Memory
+  /** address of `lanesBytes` bytes */
+  readonly control: number
+  /** may the caller wait, and so be the first lane? */
+  readonly wait: boolean
+  readonly patience: number
+}
+
+export class Lanes {
+  readonly count: number
+  readonly #memory: WebAssembly.Memory
+  readonly #control: number
+  readonly #patience: number
+  readonly #wait: boolean
+  readonly #workers: LaneWorker[] = []
+  #ready = 0
+  /** why no lane can be had any more */
+  #gone: string | null = null
+  #changed: () => void = () => undefined
+  #ended: ((failed: number) => void) | undefined
+
+  private constructor({ count, memory, control, wait, patience }: LanesOptions) {
+    this.count = count
+    this.#memory = memory
+    this.#control = control
+    this.#patience = patience
+    this.#wait = wait
+    const words = this.#words
+    words.fill(0)
+    words[SCRATCH] = control + controlBytes(count)
+    words[LANES] = count
+    words[PATIENCE] = Math.max(1, Math.round(patience / SLICE))
+  }
+
+  /** Starts lanes; or says why they cannot be had. */
+  static async start(options: LanesOptions): Promise<Lanes | string> {
+    const lanes = new Lanes(options)
+    const why = await lanes.#begin()
+    if (why === null) return lanes
+    lanes.end()
+    return why
+  }
+
+  get #words(): Uint32Array { return new Uint32Array(this.#memory.buffer, this.#control, controlBytes(this.count) / 4) }
+
+  /** Why a lane is missing, or null. */
+  get gone(): string | null { return this.#gone }
+
+  /** Resolves when all workers are ready (null), or one has died or is late. */
+  #begin(): Promise<string | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => { resolve(`a worker did not start within ${this.#patience / 1000} s`) }, this.#patience)
+      this.#changed = () => {
+        if (this.#gone === null && this.#ready < this.#workers.length) return
+        clearTimeout(timer)
+        resolve(this.#gone)
+      }
+      try {
+        for (let lane = this.#wait ? 1 : 0; lane < this.count; lane++) this.#workers.push(this.#worker(lane))
+      } catch (error) {
+        this.#gone = `a worker did not start: ${error instanceof Error ? error.message : String(error)}`
+      }
+      this.#changed()
+    })
+  }
+
+  #worker(lane: number): LaneWorker {
+    const start = { module: sharedModule(), memory: this.#memory, names: kernelNames, control: this.#control, lane, report: !this.#wait && lane === 0 }
+    return startWorker(start, {
+      said: (code) => {
+        if (code === READY) { this.#ready++; this.#changed() } else if (start.report) this.#ended?.(code)
+      },
+      died: (why) => {
+        this.#gone ??= `lane ${lane} has died: ${why}`
+        this.#changed()
+      },
+    })
+  }
+
+  /**
+   * Runs entries of a program on all lanes.
+   *
+   * @returns 0, or 1 + the lane that was given up; a promise where the caller may not wait
+   */
+  run({ startLanes, joinLanes }: Instance, from: number, to: number): number | Promise<number> {
+    const ended = this.#wait ? undefined : this.#watched()
+    startLanes(this.#control, from, to)
+    return ended ?? joinLanes(this.#control, 0)
+  }
+
+  /** How the run ends that starts now, as the first lane says, or this thread when no lane has done anything for too long. */
+  #watched(): Promise<number> {
+    return new Promise((resolve) => {
+      let still = 0, last = -1
+      const watch = setInterval(() => {
+        const words = this.#words
+        let now = 0
+        for (let lane = 0; lane < this.count; lane++) now += words[LINES + lane * LINE] ?? 0
+        still = now === last ? still + SLICE : 0
+        last = now
+        // The lanes watch each other; this is for when the first of them is gone.
+        if (still > 2 * this.#patience) this.#ended?.(1)
+      }, SLICE)
+      this.#ended = (failed) => {
+        clearInterval(watch)
+        this.#ended = undefined
+        resolve(failed)
+      }
+    })
+  }
+
+  /** Ends the workers. */
+  end(): void {
+    this.#gone ??= 'ended'
+    const bytes = new Int32Array(this.#memory.buffer, this.#control, 2)
+    Atomics.store(bytes, STOP, 1)
+    Atomics.add(bytes, 0, 1)
+    Atomics.notify(bytes, 0)
+    for (const worker of this.#workers) worker.end()
+  }
+}
