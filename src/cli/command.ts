@@ -63,6 +63,7 @@ function trainCommand(program: Command, action: (options: TrainOptions) => Promi
     .option('--seed <n>', 'seed of first weights and of the order of samples', wholeFrom(0), 0)
     .option('--validation <x>', 'part of the samples to train on that is kept back to validate each epoch, 0 for none', shareOf, 0.1)
     .option('--out <dir>', 'directory for model.safetensors and report.html, made if need be', 'equigrad-run')
+    .option('--quantize', 'make an int8 model of it too (model-int8.safetensors) and compare the two', false)
     .option('--no-report', 'write no report')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', `
@@ -71,6 +72,7 @@ Examples:
   equigrad train --data mnist --out mnist-run   MNIST, from files on your disk
   equigrad train --layers 256,128 --optimizer adamw --epochs 20
   equigrad train --layers none --optimizer sgd --rate 0.1
+  equigrad train --quantize                     beside it an int8 model
 
 Ctrl-C stops after the running step; what was learnt is tested and saved.
 A second Ctrl-C quits at once.

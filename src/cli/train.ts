@@ -3,7 +3,8 @@ import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:
 import { cpus } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { sha256Hex } from '../core/hash.js'
-import { accuracy, adam, adamW, dense, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, type Weight } from '../index.js'
+import { accuracy, adam, adamW, dense, quantize, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, type Weight } from '../index.js'
+import { compare, comparisonLines } from './compare.js'
 import { builtInDigits, readDirectory, type Dataset } from './data.js'
 import { count, duration, loss, percent, size } from './format.js'
 import { InputError, OutputError, reasonOf, type Io } from './io.js'
@@ -28,7 +29,11 @@ export interface TrainOptions {
   readonly validation: number
   readonly out: string
   readonly report: boolean
+  readonly quantize: boolean
 }
+
+/** Images that ranges of activations are taken from. */
+const CALIBRATION = 1000
 
 /** Exit code of what Ctrl-C stopped: 128 + SIGINT. */
 const STOPPED = 130
@@ -78,7 +83,18 @@ export async function train(options: TrainOptions, version: string, io: Io): Pro
     ['model', 'model.safetensors', save(model)], ...(options.report ? [['report', 'report.html', report(result)] as const] : []),
   ]
   for (const [what, name, content] of files) say(`${what.padEnd(8)}  ${write(options.out, name, content)}`)
+  if (options.quantize) await quantised(model, data, options.out, say)
   return stopped === 'aborted' ? STOPPED : 0
+}
+
+/** Quantises the model by the first images that it was trained on, saves it and compares the two. */
+async function quantised(model: ReturnType<typeof build>, { train: { images }, test, height, width }: Dataset, out: string, say: (text?: string) => void): Promise<void> {
+  const small = await quantize(model, { calibration: images.subarray(0, CALIBRATION * height * width) })
+  say(`int8      ${write(out, 'model-int8.safetensors', save(small))}`)
+  say()
+  for (const line of comparisonLines(compare({ f32: model, int8: small }, test.images, test.labels, height * width))) say(line)
+  const { path } = small.runtime.int8
+  say(`int8 by ${path === 'relaxed' ? 'relaxed' : 'baseline'} SIMD. Times are of this machine; the rest is the same on all.`)
 }
 
 function build({ layers, optimizer, seed }: TrainOptions, learningRate: number, { height, width, classes }: Dataset) {

@@ -10,6 +10,26 @@ import { directory, equigrad, idxFiles, temporary, type Ran } from './support.js
 
 const hashIn = (text: string): string => /^ {10}([0-9a-f]{64})$/m.exec(text)?.[1] ?? ''
 
+describe('--quantize', () => {
+  it('saves an int8 model besides, and ends with one table of both', async () => {
+    const [out, data] = [temporary(), directory(idxFiles())]
+    const { code, out: text, err } = await equigrad(['train', '--data', data, '--epochs', '2', '--batch', '16', '--layers', '24', '--out', out, '--quantize', '--no-report'])
+    expect([code, err]).toEqual([0, ''])
+    expect(readdirSync(out).sort()).toEqual(['model-int8.safetensors', 'model.safetensors'])
+    const lines = text.trimEnd().split('\n').slice(-4)
+    expect(lines[0]).toMatch(/^ +accuracy +file +one sample +batches of 64$/)
+    for (const [i, name] of [[1, 'f32'], [2, 'int8']] as const) expect(lines[i]).toMatch(new RegExp(`^${name} +[\\d.]+% +\\d+ kB +[\\d.]+ µs +[\\d ]+ samples/s$`))
+    expect(lines[3]).toMatch(/^int8 by (relaxed|baseline) SIMD\./)
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80)
+    // what is said of the small one is what its file gives
+    const small = load(readFileSync(join(out, 'model-int8.safetensors')))
+    const [labels, images] = ['t10k-labels-idx1-ubyte', 't10k-images-idx3-ubyte'].map((name) => readIdx(readFileSync(join(data, name))).data)
+    if (!(images instanceof Uint8Array) || labels === undefined) throw new Error('bytes expected')
+    const right = (await small.predict(images)).argMax().filter((p, i) => p === labels[i]).length
+    expect(lines[2]).toContain(`${(right / labels.length * 100).toFixed(2)}%`)
+  })
+})
+
 describe('a run on IDX files', () => {
   const out = join(temporary(), 'made', 'for it')
   const data = directory(idxFiles())
