@@ -8,7 +8,7 @@ import { accuracy, adam, dense, magnitudeMask, mask, sequential, sparseCategoric
 import { readIdx } from '../dist/data.js'
 import { lineChart } from './chart.mjs'
 
-const SEEDS = 3
+const SEEDS = Number(process.argv[2] ?? 3)
 const FRACTIONS = [0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9]
 const SAMPLES = 2000
 
