@@ -1,4 +1,4 @@
-// What ARCHITECTURE.md quotes of graphs and programs is what the code says.
+// What ARCHITECTURE.md quotes of graphs and programs is what the code says; what docs/clipping.md tells of a run is in its numbers.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { adam, dense, sequential, sparseCategoricalCrossentropy } from '../src/index.js'
@@ -15,4 +15,13 @@ it('one value through every floor', () => {
   // the calls that touch it are all there
   const touching = [...said].filter((line) => /^\|? *\d+ .*%11\b/.test(line))
   expect(touching.filter((line) => !quoted.includes(line))).toEqual([])
+})
+
+it('the table of clipping is that of the numbers its curve was drawn by', () => {
+  const { seeds, table } = JSON.parse(readFileSync('docs/clipping.json', 'utf8')) as { readonly seeds: number; readonly table: readonly Readonly<Record<'fraction' | 'clipped' | 'magnitude' | 'candidates' | 'seconds', number>>[] }
+  const text = readFileSync('docs/clipping.md', 'utf8')
+  for (const { fraction, clipped, magnitude, candidates, seconds } of table) {
+    expect(text).toContain(`| ${(100 * fraction).toFixed(0)} % | ${clipped.toFixed(2)} % | ${magnitude.toFixed(2)} % | ${candidates} | ${seconds.toFixed(0)} s |`)
+  }
+  expect(text).toContain(`mean of ${seeds} seeds`)
 })

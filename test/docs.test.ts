@@ -1,4 +1,4 @@
-// Every example in the docstrings of src/ and in the README runs as printed. The result of a line that ends in `// …` is not compared: prose may follow.
+// Every example in the docstrings of src/, in the README and in docs/ runs as printed. The result of a line that ends in `// …` is not compared: prose may follow.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { transformWithOxc } from 'vite'
@@ -12,7 +12,7 @@ interface Example { readonly where: string; readonly code: string }
 const sources = readdirSync('src', { recursive: true, withFileTypes: true }).filter((f) => f.isFile() && f.name.endsWith('.ts') && !f.name.includes('generated')).map((f) => join(f.parentPath, f.name))
 const docstrings: readonly Example[] = sources.flatMap((file) =>
   [...readFileSync(file, 'utf8').matchAll(/@example\n((?: *\* .*\n)+?)(?= *\*\/| *\* @)/g)].map((m, i) => ({ where: `${file}, example ${i + 1}`, code: (m[1] ?? '').replace(/^ *\* ?/gm, '') })))
-const readme: readonly Example[] = [...readFileSync('README.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m, i) => ({ where: `README, example ${i + 1}`, code: m[1] ?? '' }))
+const readme: readonly Example[] = ['README.md', 'docs/clipping.md'].flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m, i) => ({ where: `${file}, example ${i + 1}`, code: m[1] ?? '' })))
 
 const AsyncFunction: unknown = Object.getPrototypeOf(async () => undefined).constructor
 
@@ -46,7 +46,7 @@ function imports(code: string): readonly string[] {
   return [...code.matchAll(/^import \{ (.*) \} from '(?!node:)/gm)].flatMap((m) => (m[1] ?? '').split(', '))
 }
 
-describe.each([['docstrings', docstrings, 10], ['README', readme, 1]] as const)('examples of the %s', (_, examples, least) => {
+describe.each([['docstrings', docstrings, 10], ['README and docs', readme, 2]] as const)('examples of the %s', (_, examples, least) => {
   it('are found', () => { expect(examples.length).toBeGreaterThanOrEqual(least) })
   it.each(examples)('$where', async (example) => {
     const all = { ...equigrad, ...data, ...formats }
