@@ -443,3 +443,15 @@ export async function expressionsOfWeights(): Promise<void> {
   // @ts-expect-error one key, not a list
   fakeQuantize(two, { weights: 'dense1.kernel' })
 }
+
+export function lanes(): void {
+  const model = sequential([dense(3)], { input: [4], lanes: 2 })
+  same<typeof model.runtime.lanes, number>(true)
+  same<typeof model.runtime.int8.path, 'relaxed' | 'i16'>(true)
+  functional(input([2]), dense(1)(input([2])), { lanes: 'auto' })
+  void [createStore({ lanes: 3 }), load(bytes, { lanes: 'auto' })]
+  // @ts-expect-error a word that is none
+  sequential([dense(3)], { input: [4], lanes: 'all' })
+  // @ts-expect-error misspelt option
+  createStore({ lane: 2 })
+}
