@@ -103,6 +103,7 @@ const runtimes = {
   'node 24': () => node(local('node24/bin/node')),
   'node 26': () => node(local('node26/bin/node')),
   deno,
+  bun: () => node(local('bun-linux/bin/bun')),
   chromium,
 }
 
