@@ -449,7 +449,7 @@ export function lanes(): void {
   same<typeof model.runtime.lanes, number>(true)
   same<typeof model.runtime.int8.path, 'relaxed' | 'i16'>(true)
   functional(input([2]), dense(1)(input([2])), { lanes: 'auto' })
-  void [createStore({ lanes: 3 }), load(bytes, { lanes: 'auto' })]
+  void [model, createStore({ lanes: 3 }), load(bytes, { lanes: 'auto' })]
   // @ts-expect-error a word that is none
   sequential([dense(3)], { input: [4], lanes: 'all' })
   // @ts-expect-error misspelt option
