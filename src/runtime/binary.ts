@@ -35,10 +35,13 @@ export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name
 let compiled: WebAssembly.Module | undefined
 let compiledShared: WebAssembly.Module | undefined
 
+/** A module as tools/wasm.mjs writes it: deflated, in base64. */
+export const inflated = (text: string, length: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(inflateSync(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), { out: new Uint8Array(length) }))
+
 function bytes(): Uint8Array<ArrayBuffer> {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
-  const text = atob(deflated)
-  return new Uint8Array(inflateSync(Uint8Array.from(text, (c) => c.charCodeAt(0)), { out: new Uint8Array(byteLength) }))
+  return inflated(deflated, byteLength)
 }
 
 function compile(): WebAssembly.Module {

@@ -1,6 +1,5 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
-import { inflateSync } from 'fflate'
-import type { Kernel } from './binary.js'
+import { inflated, type Kernel } from './binary.js'
 import { accept, instantiateExtension } from './extensions.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
@@ -34,8 +33,7 @@ export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
 async function load(): Promise<Int8Runtime> {
   try {
     const { byteLength, deflated } = await import('./int8.generated.js')
-    const bytes = new Uint8Array(inflateSync(Uint8Array.from(atob(deflated), (c) => c.charCodeAt(0)), { out: new Uint8Array(byteLength) }))
-    state = await acceptRelaxed(bytes)
+    state = await acceptRelaxed(inflated(deflated, byteLength))
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined

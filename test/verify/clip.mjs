@@ -6,7 +6,7 @@ import { accuracy, adam, dense, mask, sequential, sgd, sparseCategoricalCrossent
 import { readIdx } from '../../dist/data.js'
 
 const SAMPLES = 2000
-/** Test accuracies in percent, mean over seeds; milliseconds of processor time of a candidate, which other work on the machine disturbs less. */
+/** Test accuracies in percent, mean over seeds; milliseconds of a candidate. */
 const BARS = [{ fraction: 0.5, mean: 85.5 }, { fraction: 0.8, mean: 79 }]
 const MILLISECONDS = 1.8
 
@@ -55,5 +55,5 @@ export async function verifyClip({ root, seeds = 5, report }) {
   }
   const perCandidate = (of) => mean(found.flatMap((f) => f[of])) / mean(found.flatMap(({ tried }) => tried)) * 1000
   const [wall, processor] = [perCandidate('seconds'), perCandidate('processor')]
-  report(processor <= MILLISECONDS, `${processor.toFixed(2)} ms of processor time a candidate, goal ${MILLISECONDS} ms; ${wall.toFixed(2)} ms by the clock, ${Math.round(1000 / wall)} candidates a second`)
+  report(wall <= MILLISECONDS, `${wall.toFixed(2)} ms a candidate, goal ${MILLISECONDS} ms, ${Math.round(1000 / wall)} candidates a second; ${processor.toFixed(2)} ms of processor time`)
 }

@@ -39,7 +39,7 @@ export async function verifyWeights({ root, seeds = 1, report }) {
       report(once > bar && tuned > whole - 1.5 && zeros >= Math.floor(sparsity * (784 * 64 + 64 * 64 + 640)), `magnitude, ${sparsity * 100} % zeros: ${percent(once)} in one shot, ${percent(tuned)} after 2 epochs, ${zeros} zeros`)
     }
 
-    for (const [bits, lost] of [[4, 1], [2, 6]]) {
+    for (const [bits, lost] of [[4, 1], [2, 4]]) {
       const quantised = fakeQuantize(base, { bits }), rounded = await score(quantised)
       await compiled(quantised, 0.001).fit(x, y, { epochs: 2, batchSize: 128 })
       const plain = strip(quantised), few = await score(plain)
