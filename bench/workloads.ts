@@ -21,6 +21,11 @@ export const workloads: readonly Workload[] = [
     flop: products(784, 64, 2) + products(64, 64) + products(64, 10),
   },
   {
+    name: '784-512-512-10', steps: 10,
+    layers: () => [dense(512, { activation: 'relu' }), dense(512, { activation: 'relu' }), dense(10, { activation: 'softmax' })],
+    flop: products(784, 512, 2) + products(512, 512) + products(512, 10),
+  },
+  {
     name: 'a small CNN: conv 3×3×16, pool, conv 3×3×32, pool, dense 10', steps: 10,
     layers: () => [
       reshape([28, 28, 1]), conv2d(16, 3, { padding: 'same', activation: 'relu' }), maxPool2d(), conv2d(32, 3, { padding: 'same', activation: 'relu' }), maxPool2d(), flatten(),
