@@ -204,7 +204,11 @@ export class Store {
     const memory = sharedMemory(this.byteLength / PAGE)
     const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, wait: mayWait(), patience: this.patience })
     // Disposed of while they started.
-    if (typeof lanes !== 'string' && !this.wantsLanes) { lanes.end(); return }
+    if (typeof lanes !== 'string' && !this.wantsLanes) {
+      lanes.end()
+      this.free(control)
+      return
+    }
     if (memory === null || typeof lanes === 'string') {
       this.free(control)
       this.#oneLane(String(lanes))
