@@ -69,7 +69,7 @@ export class Lanes {
   /** Resolves when all workers are ready (null), or one has died or is late. */
   #begin(): Promise<string | null> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => { resolve(`a worker did not start within ${this.#patience / 1000} s`) }, this.#patience)
+      const timer = setTimeout(() => { resolve(`a worker did not start within ${PATIENCE_MS / 1000} s`) }, PATIENCE_MS)
       this.#changed = () => {
         if (this.#gone === null && this.#ready < this.#workers.length) return
         clearTimeout(timer)
