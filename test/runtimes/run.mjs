@@ -33,6 +33,7 @@ function install() {
   writeFileSync(join(site, 'package.json'), '{ "private": true, "type": "module" }')
   npm(['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`], site)
   cpSync(join(golden, 'trainings.js'), join(site, 'trainings.js'))
+  cpSync(join(here, 'page-lanes.js'), join(site, 'page-lanes.js'))
   const run = `import * as equigrad from 'equigrad'\nimport * as data from 'equigrad/data'\nimport { trainings } from './trainings.js'\n`
   // By the number of lanes, the rows, and how many lanes there were.
   const all = `async function all() {
@@ -42,13 +43,13 @@ function install() {
 }
 `
   writeFileSync(join(site, 'main.js'), `${run}${all}console.log(JSON.stringify(await all()))\n`)
-  writeFileSync(join(site, 'page.js'), `${run}${all}globalThis.result = all()\n`)
+  writeFileSync(join(site, 'page.js'), `${run}${all}import { pageLanes } from './page-lanes.js'\nglobalThis.result = all().then(async (rows) => ({ rows, checks: await pageLanes(equigrad) }))\n`)
   const imports = { equigrad: '/node_modules/equigrad/dist/index.js', 'equigrad/data': '/node_modules/equigrad/dist/data.js' }
   writeFileSync(join(site, 'index.html'), `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="/page.js"></script>`)
   return files.map((f) => f.path)
 }
 
-// --- runtimes: each gives the rows of the table, or null where it is absent ---------------------------------------------------------------
+// --- runtimes: each gives the rows of the table, and checks of its own as [what, why it failed], or null where it is absent ----------------
 
 const local = (path) => (existsSync(join(here, 'node_modules', path)) ? join(here, 'node_modules', path) : null)
 const node = (program) => program && { version: execute(program, ['--version']).trim(), rows: JSON.parse(execute(program, ['main.js'])) }
@@ -88,9 +89,9 @@ async function chromium() {
     page.on('pageerror', (error) => errors.push(String(error)))
     page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) errors.push(message.text()) })
     await page.goto(`http://localhost:${server.address().port}/`)
-    const rows = await page.waitForFunction(() => globalThis.result, null, { timeout: 120_000 }).then((handle) => handle.jsonValue(), (error) => { errors.push(error.message) })
+    const result = await page.waitForFunction(() => globalThis.result, null, { timeout: 120_000 }).then((handle) => handle.jsonValue(), (error) => { errors.push(error.message) })
     if (errors.length > 0) throw new Error(errors.join('; '))
-    return { version: browser.version(), rows }
+    return { version: browser.version(), ...result }
   } finally {
     await browser.close()
     server.close()
@@ -158,6 +159,7 @@ for (const [name, run] of chosen) {
       continue
     }
     const seconds = ((performance.now() - start) / 1000).toFixed(1)
+    for (const [what, why] of result.checks ?? []) report(why === '', `${name} (${result.version}) ${what}`, why)
     const { runtime } = result.rows
     report(runtime.lanes === LANES, `${name} (${result.version}, ${seconds} s) has ${LANES} lanes`, runtime.lanes === LANES ? '' : runtime.reason)
     for (const lanes of [1, LANES]) {
