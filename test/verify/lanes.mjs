@@ -1,6 +1,6 @@
 // Minutes of starting, aborting and killing lanes at random, by a seed: every training must end with the bits of one lane, or, where a lane was
 // killed while it was needed, say so and leave the bits of the last completed step. Nothing may hang or stay behind. Lanes are killed while they
-// start, between two runs, or within one: before or after they compute a tile that they have claimed.
+// start, between two runs, or within one, also one that updates weights: before or after they compute a tile that they have claimed.
 //   npm run build && node test/verify/lanes.mjs [minutes, 10] [seed, 1]
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
@@ -65,10 +65,18 @@ async function train({ net, lanes, batchSize, shards, steps, kill }) {
   const model = sequential(nets[net](), { input: [WIDTH], seed: 3, store }).compile({ optimizer: shards === 1 ? adam() : sgd({ learningRate: 0.05, momentum: 0.9 }), loss: sparseCategoricalCrossentropy({ fromLogits: true }), shards })
   const abort = new AbortController()
   let hit = null
+  const count = (tiles) => { fate[BEFORE] = kill.before; Atomics.store(fate, TILES, tiles) }
+  let updateNext = false
+  const run = store.runOnLanes.bind(store)
+  store.runOnLanes = (from, to, updates) => {
+    if (updates && updateNext) { updateNext = false; count(kill.updateTiles) }
+    return run(from, to, updates)
+  }
   const strike = (step) => {
     if (victim === null || step !== kill.step) return
     if (kill.when === 'between') { hit = 'between'; terminate() }
-    if (kill.when === 'within') { fate[BEFORE] = kill.before; Atomics.store(fate, TILES, kill.tiles) }
+    if (kill.when === 'within' && kill.update) updateNext = true
+    else if (kill.when === 'within') count(kill.tiles)
   }
   const timer = victim === null || kill.when !== 'start' ? null : setTimeout(() => { hit = store.runtime.lanes > 1 ? 'between' : 'start'; terminate() }, kill.delay)
   let failed = null
@@ -98,7 +106,7 @@ async function train({ net, lanes, batchSize, shards, steps, kill }) {
 /** Where a kill is meant to hit; step 0 is the first. */
 function killPlan(steps) {
   const when = ['start', 'between', 'within', 'within'][among(0, 3)]
-  return { when, worker: among(0, 4), delay: among(0, 60), step: among(0, Math.max(0, steps - 1)), tiles: among(1, 60), before: among(0, 1) }
+  return { when, worker: among(0, 4), delay: among(0, 60), step: among(0, Math.max(0, steps - 1)), tiles: among(1, 60), update: random() < 0.4, updateTiles: among(1, 4), before: among(0, 1) }
 }
 
 const threads = () => readdirSync('/proc/self/task').length
