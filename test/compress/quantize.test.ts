@@ -31,7 +31,7 @@ describe('quantize', () => {
 
   it('keeps values as integers from layer to layer where nothing else uses them', async () => {
     expect(kernels(await quantize(net(), { calibration: x }))).toEqual([
-      'qs8_pack', 'qs8_pack', 'qs8_pack', 'qs8_pack', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7', 'f32_unary', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7',
+      'qs8_pack_u7', 'qs8_pack_u7', 'qs8_pack_u7', 'qs8_pack_u7', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7', 'f32_unary', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7',
     ])
   })
 
