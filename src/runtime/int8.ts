@@ -1,7 +1,7 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
 import { PANEL } from '../compiler/kernels.js'
-import { inflated, type Kernel } from './binary.js'
-import { accept, instantiateExtension } from './extensions.js'
+import { inflated, kernelModule, kernelsOf, type Kernel } from './binary.js'
+import { accept } from './extensions.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -12,7 +12,8 @@ export interface Int8Runtime {
 }
 
 const PACK = 'qs8_pack_u7', PRODUCT = 'qs8_gemm_u7'
-const NAME = 'int8'
+/** the module's name */
+export const INT8 = 'int8'
 const i16 = (reason: string): Int8Runtime => ({ path: 'i16', reason })
 
 let state: Int8Runtime = i16('int8: the faster kernels were not asked for (loadInt8)')
@@ -45,12 +46,11 @@ async function load(): Promise<Int8Runtime> {
 
 async function acceptRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<Int8Runtime> {
   if (!WebAssembly.validate(bytes)) return i16('int8: this engine has no relaxed SIMD')
-  const module = await WebAssembly.compile(bytes)
-  const extension = { name: NAME, kernels: [PACK, PRODUCT], module, bytes } as const
+  const module = await kernelModule(INT8, [PACK, PRODUCT], bytes)
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
-  const kernels = instantiateExtension(extension, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
+  const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
   if (pack === undefined || product === undefined || !computesIntegers({ pack, product }, memory)) return i16('int8: this engine computes relaxed dot products wrong')
-  accept(extension)
+  accept(module)
   return { path: 'relaxed', reason: '' }
 }
 
