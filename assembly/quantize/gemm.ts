@@ -64,7 +64,8 @@ export function product(d: usize, scratch: usize, begin: i32, end: i32): void {
 function bytes(d: usize, scratch: usize, i: i32, rows: i32, j: i32, columns: i32): void {
   const k = load<i32>(d, 20), aRow = load<i32>(d, 24), cRow = load<i32>(d, 28), size = load<i32>(d, 44) ? 4 : 1
   const count = k >> 2, left = k & 3, panel = HEAD + <usize>groups(k) * GROUP
-  let a = <usize>load<u32>(d, 0) + i * aRow, b = <usize>load<u32>(d, 4) + <usize>(j / PANEL) * panel, c = <usize>load<u32>(d, 8) + i * cRow + j * size
+  const a = <usize>load<u32>(d, 0) + i * aRow
+  let b = <usize>load<u32>(d, 4) + <usize>(j / PANEL) * panel, c = <usize>load<u32>(d, 8) + i * cRow + j * size
   if (rows == 1) {
     for (; columns >= 4 * PANEL; columns -= 4 * PANEL, b += 4 * panel, c += 4 * PANEL * size) oneRow(d, a, b, panel, count, left, true, true, 0, HEAD, c)
   }
@@ -187,8 +188,10 @@ function fourRows(
     v128.store(sums, c30, 96); v128.store(sums, c31, 112)
     return
   }
-  twoRows(d, scratch, head, c, cRow, min(2, rows), columns, c00, c01, c10, c11)
-  if (rows > 2) twoRows(d, scratch, head, c + 2 * cRow, cRow, rows - 2, columns, c20, c21, c30, c31)
+  finish(d, scratch, head, c, columns, c00, c01)
+  if (rows > 1) finish(d, scratch, head, c + cRow, columns, c10, c11)
+  if (rows > 2) finish(d, scratch, head, c + 2 * cRow, columns, c20, c21)
+  if (rows > 3) finish(d, scratch, head, c + 3 * cRow, columns, c30, c31)
 }
 
 /**
@@ -235,12 +238,18 @@ function sixRows(d: usize, scratch: usize, a0: usize, aRow: i32, rows: i32, head
     x = rest(t4, left); c40 = dot(c40, b0, x); c41 = dot(c41, b1, x)
     x = rest(t5, left); c50 = dot(c50, b0, x); c51 = dot(c51, b1, x)
   }
-  twoRows(d, scratch, head, c, cRow, 2, columns, c00, c01, c10, c11)
-  twoRows(d, scratch, head, c + 2 * cRow, cRow, 2, columns, c20, c21, c30, c31)
-  twoRows(d, scratch, head, c + 4 * cRow, cRow, rows - 4, columns, c40, c41, c50, c51)
+  finish(d, scratch, head, c, columns, c00, c01)
+  finish(d, scratch, head, c + cRow, columns, c10, c11)
+  finish(d, scratch, head, c + 2 * cRow, columns, c20, c21)
+  finish(d, scratch, head, c + 3 * cRow, columns, c30, c31)
+  finish(d, scratch, head, c + 4 * cRow, columns, c40, c41)
+  if (rows > 5) finish(d, scratch, head, c + 5 * cRow, columns, c50, c51)
 }
 
-/** One row × 4 panels: a batch of one reads each weight once, so as many sums run side by side as the registers hold. */
+/**
+ * One row × 4 panels: a batch of one reads each weight once, so as many sums run side by side as the registers hold. One group a turn: V8 of Node 20
+ * gathers the loads of two, and they spill (measured: half as fast).
+ */
 function oneRow(d: usize, a: usize, head: usize, panel: usize, count: i32, left: i32, first: bool, last: bool, sums: usize, from: usize, c: usize): void {
   const zero = i32x4.splat(0)
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
@@ -274,41 +283,30 @@ function oneRow(d: usize, a: usize, head: usize, panel: usize, count: i32, left:
     return
   }
   const step = <usize>PANEL << (load<i32>(d, 44) ? 2 : 0)
-  twoRows(d, 0, head, c, 0, 1, PANEL, c00, c01, c00, c01)
-  twoRows(d, 0, head + panel, c + step, 0, 1, PANEL, c10, c11, c10, c11)
-  twoRows(d, 0, head + 2 * panel, c + 2 * step, 0, 1, PANEL, c20, c21, c20, c21)
-  twoRows(d, 0, head + 3 * panel, c + 3 * step, 0, 1, PANEL, c30, c31, c30, c31)
+  finish(d, 0, head, c, PANEL, c00, c01)
+  finish(d, 0, head + panel, c + step, PANEL, c10, c11)
+  finish(d, 0, head + 2 * panel, c + 2 * step, PANEL, c20, c21)
+  finish(d, 0, head + 3 * panel, c + 3 * step, PANEL, c30, c31)
 }
 
-/** Requantises the finished sums of 8 columns of one or two rows and stores `columns` of them. */
-function twoRows(d: usize, scratch: usize, head: usize, c: usize, cRow: i32, rows: i32, columns: i32, s0: v128, s1: v128, t0: v128, t1: v128): void {
-  const o0 = v128.load(head, 0), o1 = v128.load(head, 16), m0 = v128.load(head, 32), m1 = v128.load(head, 48)
-  s0 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(s0, o0)), m0)
-  s1 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(s1, o1)), m1)
-  t0 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(t0, o0)), m0)
-  t1 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(t1, o1)), m1)
+/** Requantises the finished sums of 8 columns of a row and stores `columns` of them. */
+function finish(d: usize, scratch: usize, head: usize, c: usize, columns: i32, s0: v128, s1: v128): void {
+  s0 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(s0, v128.load(head, 0))), v128.load(head, 32))
+  s1 = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(s1, v128.load(head, 16))), v128.load(head, 48))
   const low = v128.load32_splat(d, 32)
   if (load<i32>(d, 44)) {
     storeFloats(scratch, c, columns, f32x4.max(s0, low), f32x4.max(s1, low))
-    if (rows > 1) storeFloats(scratch, c + cRow, columns, f32x4.max(t0, low), f32x4.max(t1, low))
     return
   }
   const high = v128.load32_splat(d, 36)
   // Added to 1.5·2²³, a number below 2²² is rounded to a whole one, half to even, which is then the low bits of the sum. The bounds are whole, so
   // they may come first; NaN, of a multiplier that is not finite, becomes `low`.
   const zero = i32x4.splat(load<i32>(d, 40) - MAGIC_BITS)
-  const q0 = i16x8.narrow_i32x4_s(whole(s0, low, high, zero), whole(s1, low, high, zero))
-  const q1 = i16x8.narrow_i32x4_s(whole(t0, low, high, zero), whole(t1, low, high, zero))
-  const bytes = i8x16.narrow_i16x8_u(q0, q1)
-  if (columns == PANEL) {
-    v128.store64_lane(c, bytes, 0)
-    if (rows > 1) v128.store64_lane(c + cRow, bytes, 1)
-    return
-  }
-  v128.store(scratch, bytes)
-  for (let j = 0; j < columns; j++) {
-    store<u8>(c + j, load<u8>(scratch + j))
-    if (rows > 1) store<u8>(c + cRow + j, load<u8>(scratch + j, 8))
+  const q = i16x8.narrow_i32x4_s(whole(s0, low, high, zero), whole(s1, low, high, zero)), bytes = i8x16.narrow_i16x8_u(q, q)
+  if (columns == PANEL) v128.store64_lane(c, bytes, 0)
+  else {
+    v128.store64_lane(scratch, bytes, 0)
+    for (let j = 0; j < columns; j++) store<u8>(c + j, load<u8>(scratch + j))
   }
 }
 
