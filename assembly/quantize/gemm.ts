@@ -90,7 +90,8 @@ function words(d: usize, scratch: usize, i: i32, rows: i32, j: i32, columns: i32
   const a = <usize>load<u32>(d, 0) + i * aRow, b = <usize>load<u32>(d, 4) + <usize>(j / PANEL) * panel, c = <usize>load<u32>(d, 8) + i * cRow + j * size
   for (let r = 0; r < rows; r += 4) {
     const count = min(4, rows - r)
-    for (let from = 0; from < k; from += TERMS) {
+    // Once for a sum of no terms, too.
+    for (let from = 0; from == 0 || from < k; from += TERMS) {
       const terms = min(TERMS, k - from), turns = groups(terms), wide = turns << 2
       const first = from == 0, last = from + terms == k
       for (let q = 0; q < count; q++) widen(a + (r + q) * aRow + from, scratch + WIDE + q * wide, terms)
