@@ -1,6 +1,7 @@
-// What surrounds the integer product in the baseline binary: f32 to bytes, the packing of weights, and the product by widened bytes.
-import { ELEMENTS, PANEL } from '../codes'
+// What surrounds the integer product in the baseline binary: f32 to bytes, the packing of weights, and the product of widened bytes.
+import { ELEMENTS } from '../codes'
 import { product } from './gemm'
+import { pack } from './pack'
 
 /** q = clamp(nearest(x·multiplier), −zeroPoint, high − zeroPoint) + zeroPoint, half to even. NaN gives the zero point: bytes have none. */
 export function qu8_quantize(d: usize, scratch: usize, begin: i32, end: i32): void {
@@ -23,26 +24,9 @@ function quantized(x: v128, m: v128, low: v128, top: v128, zero: v128): v128 {
   return i32x4.add(i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(f32x4.nearest(f32x4.mul(x, m)), low), top)), zero)
 }
 
-/** Copies weights, offsets and multipliers into the panels that gemm.ts draws. */
-export function qs8_pack(d: usize, scratch: usize, begin: i32, end: i32): void {
-  const w = <usize>load<u32>(d, 0), offset = <usize>load<u32>(d, 4), multiplier = <usize>load<u32>(d, 8)
-  const k = load<i32>(d, 16), n = load<i32>(d, 20), groups = (k + 3) >> 2
-  for (let panel = begin; panel < end; panel++) {
-    const j = panel * PANEL, columns = min(PANEL, n - j)
-    let to = <usize>load<u32>(d, 12) + <usize>panel * <usize>(64 + groups * 32)
-    for (let i = 0; i < PANEL; i++, to += 4) {
-      const at = <usize>(j + i) << 2
-      store<u32>(to, i < columns ? load<u32>(offset + at) : 0, 0)
-      store<u32>(to, i < columns ? load<u32>(multiplier + at) : 0, 32)
-    }
-    to += 32
-    for (let group = 0; group < groups; group++) {
-      for (let i = 0; i < PANEL; i++) {
-        for (let term = group * 4; term < group * 4 + 4; term++, to++) store<u8>(to, i < columns && term < k ? load<u8>(w + <usize>term * n + j + i) : 0)
-      }
-    }
-  }
-}
+/** The packing for each product: a module with relaxed SIMD packs for its own. */
+export function qs8_pack_u7(d: usize, scratch: usize, begin: i32, end: i32): void { pack(d, begin, end) }
+export function qs8_pack_u8(d: usize, scratch: usize, begin: i32, end: i32): void { pack(d, begin, end) }
 
 /** Of activations in [0, 127]: the one that a module with relaxed SIMD may take the place of. */
 export function qs8_gemm_u7(d: usize, scratch: usize, begin: i32, end: i32): void { product(d, scratch, begin, end) }

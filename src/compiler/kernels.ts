@@ -146,13 +146,15 @@ export const kernelTable = {
   qu8_quantize: fields('x y length multiplier zeroPoint high'),
   /**
    * w(k, j), s8, at w + k·n + j, with the offset (i32) and the multiplier (f32) of each column → panels of 8 columns: 8 offsets, 8 multipliers, then
-   * ⌈k / 4⌉ groups [column][4 terms], zero padded: 64 + 32·⌈k / 4⌉ bytes. Tile: one panel.
+   * groups of 32 bytes, zero padded: ⌈k / 2⌉ of [column][2 terms, i16], or in the module with relaxed SIMD, of _u7, ⌈k / 4⌉ of [column][4 terms, i8].
+   * 64 + 32·⌈k / 2⌉ bytes hold either. Tile: one panel.
    */
-  qs8_pack: fields('w offset multiplier out k n'),
+  qs8_pack_u7: fields('w offset multiplier out k n'),
+  qs8_pack_u8: fields('w offset multiplier out k n'),
   /**
    * s(i, j) = Σₖ A(i, k)·B(k, j) + offset(j) in i32, y = f32(s)·multiplier(j): two roundings. asFloat ≠ 0: C(i, j) = max(y, low), f32 at c + i·cRow + j·4.
-   * Else clamp(round(y), low, high) + zeroPoint, half to even, a byte at c + i·cRow + j; low and high are whole f32. A(i, k), u8, at a + i·aRow + k; in
-   * _u7 it is at most 127. B: panels of qs8_pack. |s| < 2³¹, which the caller sees to. Tiles: as f32_gemm.
+   * Else clamp(round(y), low, high) + zeroPoint, half to even, a byte at c + i·cRow + j; low and high are whole f32; NaN gives low. A(i, k), u8, at a + i·aRow + k; in
+   * _u7 it is at most 127. B: panels of qs8_pack_u7, of _u8. |s| < 2³¹, which the caller sees to. Tiles: as f32_gemm.
    */
   qs8_gemm_u7: fields('a b c m n k aRow cRow low high zeroPoint asFloat'),
   qs8_gemm_u8: fields('a b c m n k aRow cRow low high zeroPoint asFloat'),

@@ -42,31 +42,25 @@ export interface Features {
   readonly mean: Float64Array
   /** [k]: the mean of what their bytes stand for */
   readonly quantizedMean: Float64Array
-  /** [k] */
-  readonly variance: Float64Array
 }
 
-/** Scales that are tried: the one at which no weight is clipped, and less of it by steps of 1 / STEPS. */
-const STEPS = 50
-const MOST = 25
-
 /**
- * Weights of a product as integers, for each output with a scale of its own: that at which rounding and clipping change least of the output's
- * variance, Σ var(x)·(w − scale·q)²; a larger one where the bias would otherwise not fit beside the longest sum in 31 bits. What rounding
- * changes of the output's mean goes into the bias (Nagel et al., 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", §4.2).
+ * Weights of a product as integers, for each output with a scale of its own: that at which none is clipped, or a larger one where the bias would
+ * otherwise not fit beside the longest sum in 31 bits. What rounding changes of the output's mean goes into the bias (Nagel et al., 2019, "Data-Free
+ * Quantization Through Weight Equalization and Bias Correction", §4.2).
  *
  * @param weight - [k, n], row by row
  * @param bias - [n], or null
  * @param x - how the activations are quantised
  * @param y - how the output is, or null where it is f32
  */
-export function integerWeights(weight: Float32Array, k: number, n: number, bias: Float32Array | null, x: Quantization, y: Quantization | null, features: Features): IntegerWeights {
+export function integerWeights(weight: Float64Array, k: number, n: number, bias: Float64Array | null, x: Quantization, y: Quantization | null, features: Features): IntegerWeights {
   const weights = new Int8Array(k * n), offset = new Int32Array(n), multiplier = new Float32Array(n)
   const room = 0x7fff_ffff - highest(x.bits) * WEIGHT * k
   const column = new Float64Array(k)
   for (let j = 0; j < n; j++) {
     for (let p = 0; p < k; p++) column[p] = weight[p * n + j] ?? 0
-    let scale = bestScale(column, features.variance)
+    let scale = Math.max(column.reduce((most, w) => Math.max(most, Math.abs(w)), 0) / WEIGHT, SMALLEST)
     let b = corrected(bias?.[j] ?? 0, column, scale, features)
     const least = Math.abs(b) / (x.scale * room)
     if (scale < least) {
@@ -86,24 +80,6 @@ export function integerWeights(weight: Float32Array, k: number, n: number, bias:
 }
 
 const byte = (w: number, scale: number): number => Math.max(-WEIGHT, Math.min(WEIGHT, nearestEven(w / scale)))
-
-/** The scale of least error for one output's weights, the largest of equals. */
-function bestScale(column: Float64Array, variance: Float64Array): number {
-  const widest = Math.max(column.reduce((most, w) => Math.max(most, Math.abs(w)), 0) / WEIGHT, SMALLEST)
-  let best = widest
-  let least = Infinity
-  for (let step = 0; step <= MOST; step++) {
-    const scale = Math.max(widest * (1 - step / STEPS), SMALLEST)
-    let error = 0
-    for (let p = 0; p < column.length; p++) {
-      const w = column[p] ?? 0
-      const off = w - scale * byte(w, scale)
-      error += (variance[p] ?? 0) * off * off
-    }
-    if (error < least) { least = error; best = scale }
-  }
-  return best
-}
 
 /** A bias that makes up for what is lost of the mean: Σ mean(x)·w − Σ mean(x as bytes)·(w as bytes). */
 function corrected(bias: number, column: Float64Array, scale: number, { mean, quantizedMean }: Features): number {

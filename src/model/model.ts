@@ -19,7 +19,7 @@ import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import { extend } from '../runtime/extensions.js'
-import { int8Runtime, type Int8Runtime } from '../runtime/int8.js'
+import { INT8, int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
@@ -129,8 +129,9 @@ export class Model<I, O> {
 
   /** Where this model runs: on how many lanes, and why; and how it multiplies integers. Lanes are there from the first call on that may wait for them. */
   get runtime(): Runtime & { readonly int8: Int8Runtime } {
-    const where = this.#home.store.runtime
-    return { ...where, int8: where.lanes > 1 ? { path: 'i16', reason: 'int8: lanes run the kernels of the one binary' } : int8Runtime() }
+    const { store } = this.#home
+    const late = store.runtime.lanes > 1 && int8Runtime().path === 'relaxed' && !store.modules.includes(INT8)
+    return { ...store.runtime, int8: late ? { path: 'i16', reason: 'int8: the lanes had started before the faster kernels came (loadInt8)' } : int8Runtime() }
   }
 
   /** The model's outputs, as values of its own named graph. */

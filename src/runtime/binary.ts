@@ -5,10 +5,20 @@ import { RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
 import { byteLength, deflated } from './kernels.generated.js'
-import { withSharedMemory } from './shared.js'
+import { withSharedImport, withSharedMemory } from './shared.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
+
+/** A module beside the binary: it imports a memory, has no data of its own, and computes some of the kernels to the same bits. */
+export interface KernelModule {
+  readonly name: string
+  /** the kernels that it exports */
+  readonly kernels: readonly KernelName[]
+  /** for memory that is not shared, and for memory that is */
+  readonly module: WebAssembly.Module
+  readonly shared: () => WebAssembly.Module
+}
 
 /** An instance of the binary with a memory of its own, or one of several on a shared memory. */
 export interface Instance {
@@ -82,4 +92,21 @@ export function instantiate(shared?: WebAssembly.Memory): Instance {
     math: { exp: call('f64_exp'), log: call('f64_log'), pow: call('f64_pow'), sin: call('f64_sin'), cos: call('f64_cos') },
     runAlone: call('run_alone'), startLanes: call('start_lanes'), joinLanes: call('join_lanes'),
   }
+}
+
+/** The module of some bytes, compiled. */
+export async function kernelModule(name: string, kernels: readonly KernelName[], wasm: Uint8Array<ArrayBuffer>): Promise<KernelModule> {
+  let shared: WebAssembly.Module | undefined
+  return { name, kernels, module: await WebAssembly.compile(wasm), shared: () => (shared ??= new WebAssembly.Module(withSharedImport(wasm))) }
+}
+
+/** The kernels of a module on a memory. */
+export function kernelsOf({ name, kernels, module, shared }: KernelModule, memory: WebAssembly.Memory): ReadonlyMap<KernelName, Kernel> {
+  const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer
+  const { exports } = new WebAssembly.Instance(isShared ? shared() : module, { env: { memory } })
+  return new Map(kernels.map((kernel) => {
+    const f = exports[kernel]
+    if (typeof f !== 'function') throw new RuntimeError(`equigrad: the module ${name} lacks ${kernel}`)
+    return [kernel, f as Kernel]
+  }))
 }

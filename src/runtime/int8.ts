@@ -1,6 +1,7 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
-import { inflated, type Kernel } from './binary.js'
-import { accept, instantiateExtension } from './extensions.js'
+import { PANEL } from '../compiler/kernels.js'
+import { inflated, kernelModule, kernelsOf, type Kernel } from './binary.js'
+import { accept } from './extensions.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -10,8 +11,9 @@ export interface Int8Runtime {
   readonly reason: string
 }
 
-const KERNEL = 'qs8_gemm_u7'
-const NAME = 'int8'
+const PACK = 'qs8_pack_u7', PRODUCT = 'qs8_gemm_u7'
+/** the module's name */
+export const INT8 = 'int8'
 const i16 = (reason: string): Int8Runtime => ({ path: 'i16', reason })
 
 let state: Int8Runtime = i16('int8: the faster kernels were not asked for (loadInt8)')
@@ -44,48 +46,53 @@ async function load(): Promise<Int8Runtime> {
 
 async function acceptRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<Int8Runtime> {
   if (!WebAssembly.validate(bytes)) return i16('int8: this engine has no relaxed SIMD')
-  const module = await WebAssembly.compile(bytes)
-  const extension = { name: NAME, kernels: [KERNEL], module, bytes } as const
+  const module = await kernelModule(INT8, [PACK, PRODUCT], bytes)
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
-  const kernel = instantiateExtension(extension, memory).get(KERNEL)
-  if (kernel === undefined || !computesIntegers(kernel, memory)) return i16('int8: this engine computes relaxed dot products wrong')
-  accept(extension)
+  const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
+  if (pack === undefined || product === undefined || !computesIntegers({ pack, product }, memory)) return i16('int8: this engine computes relaxed dot products wrong')
+  accept(module)
   return { path: 'relaxed', reason: '' }
 }
 
-// Where the test puts its operands in a page of memory.
-const [DESCRIPTOR, A, B, C] = [1024, 2048, 8192, 32768]
+/** The kernels of a module that multiplies integers. */
+export interface IntegerKernels { readonly pack: Kernel; readonly product: Kernel }
+
+// Where the test puts its operands in a page of memory: the descriptors of both calls, A [m, k], W [k, n], offsets, multipliers, panels, C.
+const [PACKING, DESCRIPTOR, A, W, OFFSET, MULTIPLIER, B, C] = [1024, 1088, 2048, 4096, 8192, 8448, 8704, 24576]
 /** Four panels at once and one more: every loop of the module takes part, since an engine may have compiled one function well and another badly. */
 const COLUMNS = 40
+/** Of one row, of groups of four and of six. */
+const ROW_COUNTS = [1, 4, 6]
 
 /**
  * The known-answer test: products of which the terms are extreme, of all signs, and any, compared with plain integers.
  *
  * @param memory - of one page or more, which it writes over
  */
-export function computesIntegers(kernel: Kernel, memory: WebAssembly.Memory): boolean {
+export function computesIntegers(kernels: IntegerKernels, memory: WebAssembly.Memory): boolean {
   const extremes = (i: number): number => [127, -127, 127, 127, -127, -127][i % 6] ?? 0
   const mixed = (i: number): number => (Math.imul(i + 1, 0x9e3779b1) >>> 24) - 128
-  return [4, 7, 16, 61].every((k) => [1, 5].every((m) => [
-    isProduct(kernel, memory, m, k, () => 127, () => 127), isProduct(kernel, memory, m, k, () => 127, () => -127), isProduct(kernel, memory, m, k, (i) => (i % 3 === 0 ? 0 : 127), extremes),
-    isProduct(kernel, memory, m, k, (i) => mixed(i) & 127, (i) => mixed(i + 1000)),
+  return [4, 7, 16, 61].every((k) => ROW_COUNTS.every((m) => [
+    isProduct(kernels, memory, m, k, () => 127, () => 127), isProduct(kernels, memory, m, k, () => 127, () => -127), isProduct(kernels, memory, m, k, (i) => (i % 3 === 0 ? 0 : 127), extremes),
+    isProduct(kernels, memory, m, k, (i) => mixed(i) & 127, (i) => mixed(i + 1000)),
   ].every((right) => right)))
 }
 
 /** One product of m rows of activations and COLUMNS columns of weights, by the elements' index, as f32: below 2²⁴ these are the integers. */
-function isProduct(kernel: Kernel, memory: WebAssembly.Memory, m: number, k: number, a: (i: number) => number, w: (i: number) => number): boolean {
+function isProduct({ pack, product }: IntegerKernels, memory: WebAssembly.Memory, m: number, k: number, a: (i: number) => number, w: (i: number) => number): boolean {
   const view = new DataView(memory.buffer)
-  new Uint8Array(memory.buffer, DESCRIPTOR, C - DESCRIPTOR).fill(0)
+  new Uint8Array(memory.buffer, PACKING, C - PACKING).fill(0)
   for (let i = 0; i < m * k; i++) view.setUint8(A + i, a(i))
-  for (let j = 0; j < COLUMNS; j++) {
-    const panel = B + (j >> 3) * (64 + 32 * Math.ceil(k / 4)), column = j & 7
-    view.setFloat32(panel + 32 + 4 * column, 1, true)
-    for (let term = 0; term < k; term++) view.setInt8(panel + 64 + (term >> 2) * 32 + column * 4 + (term & 3), w(term * COLUMNS + j))
-  }
+  for (let i = 0; i < k * COLUMNS; i++) view.setInt8(W + i, w(i))
+  for (let j = 0; j < COLUMNS; j++) view.setFloat32(MULTIPLIER + 4 * j, 1, true)
+  const words = (at: number, list: readonly number[]): void => { list.forEach((word, i) => { view.setUint32(at + 4 * i, word, true) }) }
+  // w offset multiplier out k n
+  words(PACKING, [W, OFFSET, MULTIPLIER, B, k, COLUMNS])
   // a b c m n k aRow cRow low high zeroPoint asFloat
-  ;[A, B, C, m, COLUMNS, k, k, 4 * COLUMNS, 0, 0, 0, 1].forEach((word, i) => { view.setUint32(DESCRIPTOR + 4 * i, word, true) })
+  words(DESCRIPTOR, [A, B, C, m, COLUMNS, k, k, 4 * COLUMNS, 0, 0, 0, 1])
   view.setFloat32(DESCRIPTOR + 32, -Infinity, true)
-  kernel(DESCRIPTOR, 0, 0, 1)
+  pack(PACKING, 0, 0, COLUMNS / PANEL)
+  product(DESCRIPTOR, 0, 0, 1)
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < COLUMNS; j++) {
       let sum = 0

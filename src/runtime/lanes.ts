@@ -1,7 +1,7 @@
 // Lanes: workers on the store's memory, created once, that share out the tiles of a program with the caller, or among them where the caller
 // may not wait. The walk and the meetings are in WebAssembly (assembly/run); this starts, watches and ends the workers.
 import { SCRATCH_BYTES } from '../compiler/kernels.js'
-import { kernelNames, sharedModule, type Instance } from './binary.js'
+import { kernelNames, sharedModule, type Instance, type KernelModule } from './binary.js'
 import { READY, startWorker, type LaneWorker } from './platform/workers.js'
 
 /** Words of the control block (assembly/run/run.ts). */
@@ -21,6 +21,8 @@ export interface LanesOptions {
   readonly memory: WebAssembly.Memory
   /** address of `lanesBytes` bytes */
   readonly control: number
+  /** what takes kernels' places, on every lane */
+  readonly modules: readonly KernelModule[]
   /** may the caller wait, and so be the first lane? */
   readonly wait: boolean
   readonly patience: number
@@ -32,6 +34,7 @@ export class Lanes {
   readonly #control: number
   readonly #patience: number
   readonly #wait: boolean
+  readonly #modules: readonly KernelModule[]
   readonly #workers: LaneWorker[] = []
   #ready = 0
   /** why no lane can be had any more */
@@ -39,12 +42,13 @@ export class Lanes {
   #changed: () => void = () => undefined
   #ended: ((failed: number) => void) | undefined
 
-  private constructor({ count, memory, control, wait, patience }: LanesOptions) {
+  private constructor({ count, memory, control, modules, wait, patience }: LanesOptions) {
     this.count = count
     this.#memory = memory
     this.#control = control
     this.#patience = patience
     this.#wait = wait
+    this.#modules = modules
     const words = this.#words
     words.fill(0)
     words[SCRATCH] = control + controlBytes(count)
@@ -85,7 +89,8 @@ export class Lanes {
   }
 
   #worker(lane: number): LaneWorker {
-    const start = { module: sharedModule(), memory: this.#memory, names: kernelNames, control: this.#control, lane, report: !this.#wait && lane === 0 }
+    const others = this.#modules.map(({ kernels, shared }) => ({ kernels, module: shared() }))
+    const start = { module: sharedModule(), others, memory: this.#memory, names: kernelNames, control: this.#control, lane, report: !this.#wait && lane === 0 }
     return startWorker(start, {
       said: (code) => {
         if (code === READY) { this.#ready++; this.#changed() } else if (start.report) this.#ended?.(code)

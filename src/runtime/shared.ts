@@ -1,4 +1,4 @@
-// The binary for lanes: the same bytes, but for the memory, which is imported and shared instead of made by the module.
+// The modules for lanes: the same bytes, but for the memory, which is imported and shared.
 
 const HEADER = 8
 const TYPES = 1, IMPORTS = 2, MEMORY = 5
@@ -17,6 +17,26 @@ function readLeb(bytes: Uint8Array, at: number): readonly [value: number, end: n
   if (byte < 0x80) return [byte, at + 1]
   const [rest, end] = readLeb(bytes, at + 1)
   return [(byte & 0x7f) + rest * 0x80, end]
+}
+
+/**
+ * A module whose one import is a memory with a maximum, for a memory that is shared.
+ *
+ * @param wasm - such a module
+ */
+export function withSharedImport(wasm: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(wasm)
+  for (let at = HEADER; at < wasm.length;) {
+    const [size, body] = readLeb(wasm, at + 1)
+    if (wasm[at] === IMPORTS) {
+      // Their number, two names, the kind, and then the limits' flags.
+      const [module, first] = readLeb(wasm, body + 1)
+      const [name, second] = readLeb(wasm, first + module)
+      out[second + name + 1] = SHARED
+    }
+    at = body + size
+  }
+  return out
 }
 
 const text = (name: string): readonly number[] => [name.length, ...Array.from(name, (c) => c.charCodeAt(0))]

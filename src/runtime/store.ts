@@ -9,7 +9,7 @@ import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
 import { WORTH, type Worth } from '../compiler/work.js'
-import { instantiate, type Instance, type Kernel } from './binary.js'
+import { instantiate, kernelsOf, type Instance, type KernelModule } from './binary.js'
 import { Lanes, lanesBytes, MOST_LANES, PATIENCE_MS } from './lanes.js'
 import { cores, lacking, mayWait } from './platform/workers.js'
 import { MOST_PAGES } from './shared.js'
@@ -62,9 +62,6 @@ export interface Runnable {
 /** Work that gives the programs it needs to whoever drives it, who runs them. */
 export type Work<T> = Generator<Runnable, T, undefined>
 
-/** Kernels to take the places of others, on a memory. */
-export type Replacement = (memory: WebAssembly.Memory) => ReadonlyMap<KernelName, Kernel>
-
 const AUTO_MOST = 8
 
 /** The number of lanes that an option says. */
@@ -85,7 +82,9 @@ function sharedMemory(pages: number): WebAssembly.Memory | null {
 
 export class Store {
   #instance: Instance = instantiate()
-  readonly #replacements: Replacement[] = []
+  readonly #modules: KernelModule[] = []
+  /** those of them that its instances run */
+  #applied: readonly KernelModule[] = []
   /** free stretches, by address, never touching */
   #free: { address: number; bytes: number }[] = []
   #top: number
@@ -123,10 +122,20 @@ export class Store {
     this.scratch = this.alloc(SCRATCH_BYTES).address
   }
 
-  /** Puts other kernels of the same bits in kernels' places. They are made for unshared memory: lanes do without them. */
-  replace(make: Replacement): void {
-    this.#replacements.push(make)
-    if (this.#lanes === undefined) this.#instance.replace(make(this.#instance.memory))
+  /** Puts the kernels of a module, of the same bits, in kernels' places. Lanes that have started do without: all of a store's instances run the same. */
+  replace(module: KernelModule): void {
+    this.#modules.push(module)
+    if (this.#lanes === undefined) this.#applyModules([...this.#modules])
+  }
+
+  /** Modules that have their kernels' places, by name. */
+  get modules(): readonly string[] { return this.#applied.map(({ name }) => name) }
+
+  /** Prologues run again: what a kernel packs is for the others of its module. */
+  #applyModules(modules: readonly KernelModule[]): void {
+    this.#applied = modules
+    for (const module of modules) this.#instance.replace(kernelsOf(module, this.#instance.memory))
+    this.changed()
   }
 
   /** Where programs run. */
@@ -200,9 +209,10 @@ export class Store {
     if (this.#lanes !== undefined && this.#lanes.gone !== null) this.#giveUp(this.#lanes.gone)
     if (this.#lanes !== undefined || this.#wanted === 1) return
     const count = this.#wanted
+    const modules = [...this.#modules]
     const control = this.alloc(lanesBytes(count))
     const memory = sharedMemory(this.byteLength / PAGE)
-    const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, wait: mayWait(), patience: this.patience })
+    const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, modules, wait: mayWait(), patience: this.patience })
     // Disposed of while they started.
     if (typeof lanes !== 'string' && !this.wantsLanes) {
       lanes.end()
@@ -215,6 +225,7 @@ export class Store {
       return
     }
     this.#moveTo(instantiate(memory), control)
+    this.#applyModules(modules)
     this.#lanes = lanes
     this.#reason = `${count} lanes: as asked for`
     collected.register(this, lanes, lanes)
@@ -238,7 +249,7 @@ export class Store {
     if (lanes === undefined) return
     const alone = instantiate()
     this.#moveTo(alone, { address: this.#top, bytes: 0 })
-    for (const make of this.#replacements) alone.replace(make(alone.memory))
+    this.#applyModules([...this.#modules])
     lanes.end()
     collected.unregister(lanes)
     this.#lanes = undefined

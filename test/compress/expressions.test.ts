@@ -120,14 +120,26 @@ describe('pruned weights stay zero', () => {
   })
 })
 
-/** q·s of f32 arithmetic, as DESIGN's int8 rule has it: s = max|w| / levels, q half to even. */
+/** The largest magnitude of each channel; of one level 1.224·rms of what is not 0. */
+function rangesOf(w: Float32Array, channels: number, levels: number): Float32Array {
+  const f = Math.fround
+  const most = new Float32Array(channels), squares = new Float32Array(channels), count = new Float32Array(channels)
+  w.forEach((v, i) => {
+    const c = i % channels
+    most[c] = Math.max(at(most, c), Math.abs(v))
+    squares[c] = at(squares, c) + f(v * v)
+    count[c] = at(count, c) + (v === 0 ? 0 : 1)
+  })
+  return levels > 1 ? most : squares.map((sum, c) => f(f(Math.sqrt(f(sum / Math.max(1, at(count, c))))) * f(1.224)))
+}
+
+/** q·s of f32 arithmetic: s = range / levels, q half to even, within ±levels. */
 function onGrid(w: Float32Array, channels: number, levels: number): Float32Array {
-  const range = new Float32Array(channels)
-  w.forEach((v, i) => { range[i % channels] = Math.max(at(range, i % channels), Math.abs(v)) })
+  const range = rangesOf(w, channels, levels)
   return w.map((v, i) => {
     const s = Math.fround(at(range, i % channels) / levels), t = Math.fround(v / s)
     const q = Math.abs(t % 1) === 0.5 ? 2 * Math.round(t / 2) : Math.round(t)
-    return s === 0 ? 0 : Math.fround(q * s) + 0
+    return s === 0 ? 0 : Math.fround(Math.max(-levels, Math.min(levels, q)) * s) + 0
   })
 }
 
@@ -135,7 +147,9 @@ describe('fakeQuantize', () => {
   it.each([2, 3, 4, 5, 6, 7, 8])('%i bits: the numbers of the rule, per channel and per tensor', (count) => {
     const levels = 2 ** (count - 1) - 1, w = weight(net(), KEY)
     expect(effective(fakeQuantize(net(), { bits: count }), KEY)).toEqual(onGrid(w, hidden, levels))
-    expect(effective(fakeQuantize(net(), { bits: count, granularity: 'perTensor' }), KEY)).toEqual(onGrid(w, 1, levels))
+    // A sum over all of a weight has another order than the reference's: fewer than 2⁶ terms, half an ulp each.
+    const tensor = effective(fakeQuantize(net(), { bits: count, granularity: 'perTensor' }), KEY), expected = onGrid(w, 1, levels)
+    expect(tensor.every((v, i) => Math.abs(v - at(expected, i)) <= (count > 2 ? 0 : 2 ** -18 * Math.abs(v)))).toBe(true)
     const model = fakeQuantize(net(), { bits: count })
     // The weights themselves keep all digits, biases are not rounded.
     expect(weight(model, KEY)).toEqual(w)
@@ -174,6 +188,17 @@ describe('fakeQuantize', () => {
     expect(before.some((v) => Math.abs(v) > limit)).toBe(true)
     expect(after.every((v, i) => (Math.abs(at(before, i)) > Math.fround(limit) ? v === before[i] : v !== before[i]))).toBe(true)
     expect(effective(model, KEY).every((v) => Math.abs(v) <= Math.fround(limit) * (1 + 2 ** -22))).toBe(true)
+  })
+
+  it('2 bits: zeros of a mask do not count for the step, and weights beyond it stand still', async () => {
+    const held = mask(net(), { [KEY]: pattern(inputs * hidden) }), w = effective(held, KEY)
+    expect(effective(fakeQuantize(held, { bits: 2 }), KEY)).toEqual(onGrid(w, hidden, 1))
+    const before = weight(net(), KEY), ranges = rangesOf(before, hidden, 1)
+    const { model } = await trained(fakeQuantize(net(), { bits: 2 }), sgd({ learningRate: 0.01 }), 1)
+    const after = weight(model, KEY), beyond = (i: number): boolean => Math.abs(at(before, i)) > at(ranges, i % hidden)
+    expect(before.some((_, i) => beyond(i))).toBe(true)
+    expect(after.every((v, i) => !beyond(i) || v === before[i])).toBe(true)
+    expect(after.some((v, i) => !beyond(i) && v !== before[i])).toBe(true)
   })
 
   it('kernels of every layer that has them', async () => {

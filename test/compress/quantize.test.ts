@@ -31,8 +31,26 @@ describe('quantize', () => {
 
   it('keeps values as integers from layer to layer where nothing else uses them', async () => {
     expect(kernels(await quantize(net(), { calibration: x }))).toEqual([
-      'qs8_pack', 'qs8_pack', 'qs8_pack', 'qs8_pack', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7', 'f32_unary', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7',
+      'qs8_pack_u7', 'qs8_pack_u7', 'qs8_pack_u7', 'qs8_pack_u7', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7', 'f32_unary', 'qu8_quantize', 'qs8_gemm_u7', 'qs8_gemm_u7',
     ])
+  })
+
+  it.each([['dense to dense', [inputs]], ['positions that are laid side by side', [2, 3]]] as const)('channels of unlike magnitudes have enough numbers each: %s', async (_, shape) => {
+    const width = 8, data = randomFloats(120 * 6, 4).slice(0, shape.length === 1 ? 55 * inputs : 120 * 6)
+    const build = (): ReturnType<typeof sequential> => sequential([dense(width, { activation: 'relu' }), ...(shape.length === 1 ? [] : [reshape([2 * width])]), dense(3)], { input: [...shape], seed: 6 })
+    const model = build(), far = build()
+    // Powers of two: both give the same numbers in f32.
+    const factor = (channel: number): number => 4 ** (channel % 4)
+    const [first = '', second = ''] = Object.keys(model.getWeights()).filter((key) => key.endsWith('kernel'))
+    const weights = model.getWeights(), [a, b] = [weights[first], weights[second]]
+    if (a === undefined || b === undefined) throw new Error('two kernels')
+    far.setWeights({ [first]: { ...a, data: a.data.map((w, i) => w * factor(i % width)) }, [second]: { ...b, data: b.data.map((w, i) => w / factor(Math.floor(i / 3) % width)) } })
+    const want = model.predictSync(data).data
+    expectBits(far.predictSync(data).data, want)
+    const errors = await Promise.all([model, far].map(async (m) => distance((await quantize(m, { calibration: data })).predictSync(data).data, want)))
+    // With one range for all, a channel at 1/64 of it would be 0, 1 or 2; with a scale of its own it has 16 numbers.
+    expect(at(errors, 0)).toBeLessThan(largest(want) * 0.03)
+    expect(at(errors, 1)).toBeLessThan(largest(want) * 0.1)
   })
 
   it('is the arithmetic that its constants say, to the bit', async () => {
@@ -194,7 +212,7 @@ describe('from numbers to integers', () => {
   it('observers: ends, percentiles and least squares, against the values sorted', () => {
     const values = randomFloats(20000, 7, -1, 1).map((v) => v * v * v)
     values[17] = 40
-    const seen = new Observed()
+    const seen = new Observed(1)
     for (const pass of ['see', 'count'] as const) for (let i = 0; i < values.length; i += 3000) seen[pass](values.subarray(i, i + 3000))
     const sorted = Array.from(values).sort((a, b) => a - b)
     const range = (observer: Observer) => seen.range(observer, 7)
@@ -211,6 +229,22 @@ describe('from numbers to integers', () => {
     expect(error(range('mse').max / 40)).toBeLessThanOrEqual(error(best) * 1.02)
   })
 
+  it('observers: each channel has half of the way to the widest one, and the ends of all are those of values spread out', () => {
+    const factors = [1, 16, 0, 1 / 4, 1e-9], channels = factors.length
+    const values = randomFloats(1000 * channels, 5, -1, 0.5).map((v, i) => v * at(factors, i % channels))
+    const seen = new Observed(channels)
+    for (let i = 0; i < values.length; i += 150) seen.see(values.subarray(i, i + 150))
+    const ranges = factors.map((_, c) => largest(values.filter((__, i) => i % channels === c)))
+    expect(Array.from(seen.spread)).toEqual(ranges.map((range) => (range > 0 ? Math.sqrt(Math.max(range / largest(ranges), 2 ** -16)) : 1)))
+    const spread = seen.spreadOut(values)
+    expect(Array.from(spread)).toEqual(Array.from(values, (v, i) => Math.fround(v / at(seen.spread, i % channels))))
+    expect([seen.min, seen.max]).toEqual([spread.reduce((a, b) => Math.min(a, b)), spread.reduce((a, b) => Math.max(a, b))])
+    // One channel is as it is.
+    const one = new Observed(1)
+    one.see(values)
+    expect(one.spreadOut(values)).toBe(values)
+  })
+
   it('weights are within a step of what they stand for, and a bias makes up for the mean', () => {
     const [k, n, rows] = [20, 6, 400]
     const w = randomFloats(k * n, 1), bias = randomFloats(n, 2), data = randomFloats(rows * k, 3, -0.2, 1)
@@ -218,7 +252,7 @@ describe('from numbers to integers', () => {
     const sums = new FeatureSums(k, how)
     sums.add(data.subarray(0, 100 * k))
     sums.add(data.subarray(100 * k))
-    const { weights, offset, multiplier } = integerWeights(w, k, n, bias, how, null, sums.features)
+    const { weights, offset, multiplier } = integerWeights(Float64Array.from(w), k, n, Float64Array.from(bias), how, null, sums.features)
     expect(weights.every((q) => q >= -127 && q <= 127)).toBe(true)
     const bytes = Uint8Array.from(data, (v) => quantized(v, 1 / how.scale, how.zeroPoint, 127))
     const y = quantizedProduct({ m: rows, n, k, a: bytes, w: weights, offset, multiplier, relu: false, to: null })

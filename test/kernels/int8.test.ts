@@ -34,8 +34,8 @@ describe('the integer product, baseline', () => {
       const p = productFrom({ m, n, k: 23 }, 127, m, { to })
       const [a, w, offset, multiplier] = [box.put(p.a), box.put(p.w), box.put(p.offset), box.put(p.multiplier)]
       const panels = Math.ceil(n / 8), size = to === null ? 4 : 1
-      const b = box.alloc(panels * (64 + 32 * 6)), c = box.alloc(m * n * size)
-      runEveryWay(box, 'qs8_pack', { w: w.address, offset: offset.address, multiplier: multiplier.address, out: b.address, k: 23, n }, panels, [b])
+      const b = box.alloc(panels * (64 + 32 * 12)), c = box.alloc(m * n * size)
+      runEveryWay(box, 'qs8_pack_u7', { w: w.address, offset: offset.address, multiplier: multiplier.address, out: b.address, k: 23, n }, panels, [b])
       runEveryWay(box, 'qs8_gemm_u7', {
         a: a.address, b: b.address, c: c.address, m, n, k: 23, aRow: 23, cRow: n * size, low: { f32: -1 }, high: { f32: 100 }, zeroPoint: 3, asFloat: to === null ? 1 : 0,
       }, Math.ceil(m / GEMM_ROWS) * Math.ceil(n / GEMM_COLUMNS), [c])
@@ -76,13 +76,13 @@ describe('the integer product, relaxed', () => {
   })
 
   it.skipIf(newer.length === 0).each(newer)('is what integers are in %s, which accepts it', (node) => {
-    expect(run(node)).toMatchObject({ relaxed: [], path: 'relaxed', reason: '', equal: true })
+    expect(run(node)).toMatchObject({ relaxed: [], path: 'relaxed', reason: '', equal: true, lanes: 3, onLanes: { path: 'relaxed', reason: '' }, lanesEqual: true })
   })
 
   // V8 11.3 has it behind a flag, and returns twice the right sums.
   it.skipIf(thisMajor !== 20)('is refused by its test where the engine computes it wrong', () => {
     const found = run(process.execPath, '--experimental-wasm-relaxed-simd')
-    expect(found).toMatchObject({ path: 'i16', reason: 'int8: this engine computes relaxed dot products wrong', equal: true })
+    expect(found).toMatchObject({ path: 'i16', reason: 'int8: this engine computes relaxed dot products wrong', equal: true, lanes: 3, onLanes: { path: 'i16' }, lanesEqual: true })
     expect(found).not.toMatchObject({ relaxed: [] })
   })
 })

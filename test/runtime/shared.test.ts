@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { kernelNames, kernelNumber } from '../../src/runtime/binary.js'
-import { withSharedMemory } from '../../src/runtime/shared.js'
+import { withSharedImport, withSharedMemory } from '../../src/runtime/shared.js'
 
 const plain = new Uint8Array(readFileSync('build/kernels.wasm'))
 const shared = withSharedMemory(plain)
@@ -32,4 +32,15 @@ test('runs on shared memory of any limit, and on no other', () => {
 
 test('kernels are numbered from 1: a program that names none calls nothing', () => {
   expect(kernelNames.map(kernelNumber)).toEqual(kernelNames.map((_, i) => i + 1))
+})
+
+test('a module beside it: the same but for one flag, and on shared memory only', () => {
+  const own = new Uint8Array(readFileSync('build/int8.wasm'))
+  const patched = withSharedImport(own)
+  expect(patched.length).toBe(own.length)
+  expect(own.reduce((count, byte, i) => count + (byte === patched[i] ? 0 : 1), 0)).toBe(1)
+  if (!WebAssembly.validate(own)) return
+  const module = new WebAssembly.Module(patched)
+  for (const maximum of [65536, 1000, 1]) new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory({ initial: 1, maximum, shared: true }) } })
+  expect(() => new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory({ initial: 1, maximum: 1 }) } })).toThrow(WebAssembly.LinkError)
 })

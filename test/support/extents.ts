@@ -23,7 +23,8 @@ function pooling(images: readonly string[], outputs: readonly string[]): Reach {
   const of = (fields: readonly string[], sizes: readonly string[], w: (field: string) => number): Words => Object.fromEntries(fields.map((f) => [f, sizes.reduce((bytes, s) => bytes * w(s), 4)]))
   return (w) => ({ ...of(images, IMAGE, w), ...of(outputs, OUTPUT, w) })
 }
-const integerPanels = (w: (field: string) => number): number => panels(w('n')) * (64 + 32 * Math.ceil(w('k') / 4))
+const integerPanels = (w: (field: string) => number): number => panels(w('n')) * (64 + 32 * Math.ceil(w('k') / 2))
+const integerPacking: Reach = (w) => ({ w: w('k') * w('n'), offset: 4 * w('n'), multiplier: 4 * w('n'), out: integerPanels(w) })
 /** Rows of bytes, and of floats or bytes. */
 function integerProduct(w: (field: string) => number): Words {
   const [m, n, size] = [w('m'), w('n'), w('asFloat') === 0 ? 1 : 4]
@@ -72,7 +73,7 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
   },
   f32_fake_quant: (w) => ({ x: 4 * w('outer') * w('inner'), y: 4 * w('outer') * w('inner'), range: strided([w('inner'), 4 * w('rangeStride')]) }),
   qu8_quantize: perElement({ x: 4, y: 1 }),
-  qs8_pack: (w) => ({ w: w('k') * w('n'), offset: 4 * w('n'), multiplier: 4 * w('n'), out: integerPanels(w) }),
+  qs8_pack_u7: integerPacking, qs8_pack_u8: integerPacking,
   qs8_gemm_u7: integerProduct, qs8_gemm_u8: integerProduct,
   f32_select: (w) => ({ mask: w('length'), a: strided([w('length'), 4 * w('aStride')]), b: strided([w('length'), 4 * w('bStride')]), y: 4 * w('length') }),
   gather: (w) => ({ source: (BYTES[w('sourceType')] ?? NaN) * w('rows') * w('width'), index: 4 * w('rows'), y: 4 * w('rows') * w('width') }),

@@ -9,10 +9,10 @@ type Gemm = 'qs8_gemm_u7' | 'qs8_gemm_u8'
 /** Packs weights and multiplies, by the kernels of a box; tiles in order, or in any by a seed. */
 export function productOf(box: KernelBox, gemm: Gemm, p: Product, seed: number | null = null): ArrayLike<number> {
   const { m, n, k, to, relu } = p
-  const panels = Math.ceil(n / PANEL), groups = Math.ceil(k / 4), size = to === null ? 4 : 1
+  const panels = Math.ceil(n / PANEL), groups = Math.ceil(k / 2), size = to === null ? 4 : 1
   const [a, w, offset, multiplier] = [box.put(p.a), box.put(p.w), box.put(p.offset), box.put(p.multiplier)]
   const packed = box.alloc(panels * (64 + 32 * groups)), c = box.alloc(m * n * size)
-  const pack = box.kernel('qs8_pack', { w: w.address, offset: offset.address, multiplier: multiplier.address, out: packed.address, k, n })
+  const pack = box.kernel(gemm === 'qs8_gemm_u7' ? 'qs8_pack_u7' : 'qs8_pack_u8', { w: w.address, offset: offset.address, multiplier: multiplier.address, out: packed.address, k, n })
   const zeroPoint = to?.zeroPoint ?? 0
   const run = box.kernel(gemm, {
     a: a.address, b: packed.address, c: c.address, m, n, k, aRow: k, cRow: n * size, zeroPoint, asFloat: to === null ? 1 : 0,

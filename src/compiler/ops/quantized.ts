@@ -74,13 +74,14 @@ export const qmatmulOp: Op = {
     const y = ctx.out(0)
     const k = width('qmatmul', x.shape), n = width('qmatmul', w.shape)
     const panels = Math.ceil(n / PANEL)
-    const packed = ctx.temp([panels, 64 + 32 * Math.ceil(k / 4)], 'u8')
-    ctx.call('qs8_pack', { w, offset: ctx.in(2), multiplier: ctx.in(3), out: packed, k, n }, { tiles: panels, writes: ['out'] })
+    const seven = bitsAttr('qmatmul', ctx.attrs, 'bits') === 7
+    const packed = ctx.temp([panels, 64 + 32 * Math.ceil(k / 2)], 'u8')
+    ctx.call(seven ? 'qs8_pack_u7' : 'qs8_pack_u8', { w, offset: ctx.in(2), multiplier: ctx.in(3), out: packed, k, n }, { tiles: panels, writes: ['out'] })
     const relu = ctx.attrs['relu'] === true
     const to = ctx.attrs['to'] === 32 ? null : bitsAttr('qmatmul', ctx.attrs, 'to')
     const zeroPoint = to === null ? 0 : zeroPointAttr('qmatmul', ctx.attrs, to)
     const m = sizeOf(rows(x.shape))
-    ctx.call(bitsAttr('qmatmul', ctx.attrs, 'bits') === 7 ? 'qs8_gemm_u7' : 'qs8_gemm_u8', {
+    ctx.call(seven ? 'qs8_gemm_u7' : 'qs8_gemm_u8', {
       a: x, b: packed, c: y, m, n, k, aRow: k, cRow: to === null ? n * 4 : n, zeroPoint, asFloat: to === null ? 1 : 0,
       low: { f32: relu ? 0 : to === null ? -Infinity : -zeroPoint }, high: { f32: to === null ? Infinity : highest(to) - zeroPoint },
     }, { tiles: tilesOf(m, GEMM_ROWS, Math.ceil(n / GEMM_COLUMNS)), writes: ['c'] })

@@ -3,6 +3,8 @@
 /** What a worker is told when it starts. */
 export interface LaneStart {
   readonly module: WebAssembly.Module
+  /** modules whose kernels take the places of those of their names */
+  readonly others: readonly { readonly kernels: readonly string[]; readonly module: WebAssembly.Module }[]
   readonly memory: WebAssembly.Memory
   /** kernels in the order of the function table, which each instance fills for itself */
   readonly names: readonly string[]
@@ -24,10 +26,14 @@ export interface LaneWorker { readonly end: () => void }
 export const READY = -1
 
 /** The worker: an instance on the same memory, which stays in WebAssembly until it is told to stop. */
-const LIVE = `const live = ({ module, memory, names, control, lane, report }, say) => {
+const LIVE = `const live = ({ module, others, memory, names, control, lane, report }, say) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } })
   exports.table.grow(names.length)
   names.forEach((name, i) => exports.table.set(i + 1, exports[name]))
+  for (const { kernels, module } of others) {
+    const other = new WebAssembly.Instance(module, { env: { memory } }).exports
+    for (const name of kernels) exports.table.set(names.indexOf(name) + 1, other[name])
+  }
   say(${READY})
   for (let code; (code = exports.lane_main(control, lane, report)) !== 0;) say(code - 1)
 }
