@@ -131,9 +131,10 @@ export const kernelTable = {
   f32_max_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /**
    * dx = Σ dy of the windows, ascending from +0, of which a pixel is the first NaN, else the first largest (row-major); of a NaN, NaN.
+   * relu ≠ 0: then, as reluGrad of f32_binary, x > 0 ? dx : +0; of a NaN, NaN.
    * Tile: POOL_ROWS rows of one sample's image, samples·⌈height / POOL_ROWS⌉.
    */
-  f32_max_pool_grad: fields('x dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  f32_max_pool_grad: fields('x dy dx relu samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y = the sum of each window, its rows ascending from +0, the rows' sums ascending from +0, divided by the number of its pixels. Tiles as f32_max_pool. */
   f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tile: one row of one sample's image, samples·height. */
