@@ -182,17 +182,52 @@ export function sweep(
           x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
           count -= 4
         } while (count)
-      } else {
-        let from = walk
+      } else if (form == Form.table) {
+        let from = walk - 16
+        p -= bStep
         do {
-          const term = form == Form.table ? <usize>load<u32>(from) : 0
+          from += 16
+          p += bStep
+          let term = <usize>load<u32>(from, 0)
           b0 = v128.load(p, 0); b1 = v128.load(p, 16)
           x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
           x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
           x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
           x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-          if (form == Form.table) from += 4
-          else { a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep }
+          if (count == 1) break
+          p += bStep
+          term = load<u32>(from, 4)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 2) break
+          p += bStep
+          term = load<u32>(from, 8)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 3) break
+          p += bStep
+          term = load<u32>(from, 12)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          count -= 4
+        } while (count)
+      } else {
+        do {
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep
           p += bStep
         } while (--count)
       }
