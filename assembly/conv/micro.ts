@@ -15,7 +15,7 @@ export function sweepRuns(
 
 export function sweepTable(
   a: usize, rowOffsets: usize, table: usize, b: usize, bStep: i32, bPanel: i32, terms: i32, rows: i32, panels: i32,
-  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
+  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32, kept: usize, part: i32,
 ): void {
-  sweep(Form.table, a, 0, rowOffsets, 0, table, b, bStep, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
+  sweep(Form.table, a, 0, rowOffsets, 0, table, b, bStep, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha, kept, part)
 }

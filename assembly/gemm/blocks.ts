@@ -2,12 +2,12 @@
 import { ELEMENTS, KB } from '../codes'
 import { Then } from './micro'
 
-// Scratch of a tile of up to 64 rows: blocks that grow there, 16 columns; then the edge of C, 8 columns; then the edge of the bias.
+// Scratch of a tile of up to 96 rows: blocks that grow there, 16 columns; then the edge of C, 8 columns; then the edge of the bias.
 export const SCRATCH_COLUMNS: i32 = 16
-export const EDGE: usize = 4096
-export const EDGE_BIAS: usize = 6144
+export const EDGE: usize = 6144
+export const EDGE_BIAS: usize = 9216
 /** Where scratch is free again. */
-export const BEHIND: usize = 6208
+export const BEHIND: usize = 9280
 
 /** What becomes of a chunk's sums: terms [p, next) of k. `first`: the block is the first, and grows in C itself. */
 export function fate(p: i32, next: i32, k: i32, first: bool): i32 {

@@ -43,6 +43,14 @@ export namespace Then {
   export const finish = 4
 }
 
+/** Of a chunk that is swept in parts, a form of tables alone: the accumulators of a part stay at `kept` for the next, 128 bytes for each 4×8. */
+export namespace Part {
+  /** they go on from what is kept */
+  export const resume = 1
+  /** they are kept, and nothing becomes of them yet */
+  export const keep = 2
+}
+
 @inline
 function mac(c: v128, x: v128, b: v128): v128 { return f32x4.add(c, f32x4.mul(x, b)) }
 
@@ -58,7 +66,7 @@ function mac(c: v128, x: v128, b: v128): v128 { return f32x4.add(c, f32x4.mul(x,
 @inline
 export function sweep(
   form: i32, a: usize, aRow: i32, rowOffsets: usize, aStep: i32, walk: usize, b: usize, bStep: i32, bPanel: i32, terms: i32, rows: i32, panels: i32,
-  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
+  then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32, kept: usize = 0, part: i32 = 0,
 ): void {
   for (; panels > 0; panels--) {
     let first = a, offset = rowOffsets, t = s, total = c
@@ -74,6 +82,10 @@ export function sweep(
       let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
       let b0: v128, b1: v128, x: v128
       let p = b, count = terms
+      if (form == Form.table && part & Part.resume) {
+        c00 = v128.load(kept, 0); c01 = v128.load(kept, 16); c10 = v128.load(kept, 32); c11 = v128.load(kept, 48)
+        c20 = v128.load(kept, 64); c21 = v128.load(kept, 80); c30 = v128.load(kept, 96); c31 = v128.load(kept, 112)
+      }
       if (count == 0) {
         // the sum of nothing is +0
       } else if (form == Form.rows || form == Form.runs) {
@@ -170,21 +182,60 @@ export function sweep(
           x = v128.load32_splat(q, 12); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
           count -= 4
         } while (count)
-      } else {
-        let from = walk
+      } else if (form == Form.table) {
+        let from = walk - 16
+        p -= bStep
         do {
-          const term = form == Form.table ? <usize>load<u32>(from) : 0
+          from += 16
+          p += bStep
+          let term = <usize>load<u32>(from, 0)
           b0 = v128.load(p, 0); b1 = v128.load(p, 16)
           x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
           x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
           x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
           x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
-          if (form == Form.table) from += 4
-          else { a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep }
+          if (count == 1) break
+          p += bStep
+          term = load<u32>(from, 4)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 2) break
+          p += bStep
+          term = load<u32>(from, 8)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          if (count == 3) break
+          p += bStep
+          term = load<u32>(from, 12)
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0 + term, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1 + term, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2 + term, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3 + term, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          count -= 4
+        } while (count)
+      } else {
+        do {
+          b0 = v128.load(p, 0); b1 = v128.load(p, 16)
+          x = v128.load32_splat(a0, 0); c00 = mac(c00, x, b0); c01 = mac(c01, x, b1)
+          x = v128.load32_splat(a1, 0); c10 = mac(c10, x, b0); c11 = mac(c11, x, b1)
+          x = v128.load32_splat(a2, 0); c20 = mac(c20, x, b0); c21 = mac(c21, x, b1)
+          x = v128.load32_splat(a3, 0); c30 = mac(c30, x, b0); c31 = mac(c31, x, b1)
+          a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep
           p += bStep
         } while (--count)
       }
-      settle(c00, c01, c10, c11, c20, c21, c30, c31, r1, r2, r3, then, t, sRow, total, cRow, bias, activation, alpha)
+      if (form == Form.table && part & Part.keep) {
+        v128.store(kept, c00, 0); v128.store(kept, c01, 16); v128.store(kept, c10, 32); v128.store(kept, c11, 48)
+        v128.store(kept, c20, 64); v128.store(kept, c21, 80); v128.store(kept, c30, 96); v128.store(kept, c31, 112)
+      } else settle(c00, c01, c10, c11, c20, c21, c30, c31, r1, r2, r3, then, t, sRow, total, cRow, bias, activation, alpha)
+      kept += 128
       first += 4 * aRow
       offset += 16
       t += 4 * sRow

@@ -28,6 +28,12 @@
 // @ts-ignore: decorator
 @inline export function rightOf(at: usize, left: i32): i32 { return min(widthOf(at), left + load<i32>(at, 28)) }
 
+/** Are windows of 2×2 pixels laid side by side from the first pixel on? */
+// @ts-ignore: decorator
+@inline export function sideBySide(at: usize): bool {
+  return load<i32>(at, 24) == 2 && load<i32>(at, 28) == 2 && load<i32>(at, 32) == 2 && load<i32>(at, 36) == 2 && (load<i32>(at, 40) | load<i32>(at, 44)) == 0
+}
+
 /** The first output row whose windows hold image row y, or one beyond y's. */
 export function firstRow(at: usize, y: i32): i32 {
   const stride = load<i32>(at, 32), before = y + load<i32>(at, 40) - load<i32>(at, 24)

@@ -16,8 +16,12 @@ export const CONV_MANY = 4096
 export const CONV_TALL = 64
 export const CONV_ROWS = 32
 export const CONV_COLUMNS = 64
-/** Rows and columns of one tile of its gradient by the kernel, whose outputs are few: where sums have several blocks, and where they have one. */
-export const CONV_KERNEL_TILE = 32
+/**
+ * Most rows, and columns, of one tile of its gradient by the kernel where sums have several blocks; both where they have one, since its outputs
+ * are few.
+ */
+export const CONV_KERNEL_ROWS = 96
+export const CONV_KERNEL_COLUMNS = 32
 export const CONV_KERNEL_SMALL = 16
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS = 32
@@ -35,7 +39,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 12288
+export const SCRATCH_BYTES = 34816
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -67,7 +71,7 @@ export const kernelTable = {
    * f32_pad has dilated by the strides, and the flipped kernel: terms (row, column, filter). By the kernel: rows (kernel row, kernel column,
    * channel), terms (image, row, column). The zeros around an image, and those of a dilation, are terms like others: they are multiplied
    * and added, so that a weight of ∞ makes NaN of them.
-   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 64, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
+   * Tiles: ⌈m / tileRows⌉·groups·⌈n / tileColumns⌉, columns fastest; tileRows ≤ 96, tileColumns a multiple of 16, at most 64. cBlock as in f32_gemm.
    */
   f32_conv: fields('a b c bias m n k rowInner rowMid rowStep rowMidStep rowOuterStep inner mid step midStep outerStep bStep bPanel bWidth cRow groups aGroup bGroup cGroup tileRows tileColumns activation alpha cBlock'),
   /**
@@ -131,9 +135,10 @@ export const kernelTable = {
   f32_max_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /**
    * dx = Σ dy of the windows, ascending from +0, of which a pixel is the first NaN, else the first largest (row-major); of a NaN, NaN.
+   * relu ≠ 0: then, as reluGrad of f32_binary, x > 0 ? dx : +0; of a NaN, NaN.
    * Tile: POOL_ROWS rows of one sample's image, samples·⌈height / POOL_ROWS⌉.
    */
-  f32_max_pool_grad: fields('x dy dx samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
+  f32_max_pool_grad: fields('x dy dx relu samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** y = the sum of each window, its rows ascending from +0, the rows' sums ascending from +0, divided by the number of its pixels. Tiles as f32_max_pool. */
   f32_average_pool: fields('x y samples height width channels outHeight outWidth poolHeight poolWidth strideY strideX padTop padLeft'),
   /** dx = Σ dy / (pixels of the window) of the windows that hold a pixel, ascending from +0. Tile: one row of one sample's image, samples·height. */

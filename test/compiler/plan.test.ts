@@ -6,9 +6,11 @@ import { constant, type Value } from '../../src/compiler/graph/value.js'
 import { kernelTable } from '../../src/compiler/kernels.js'
 import { add, mul } from '../../src/compiler/ops/binary.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
+import { maxPool2d } from '../../src/compiler/ops/pool.js'
 import { sum } from '../../src/compiler/ops/reduce.js'
 import { expand } from '../../src/compiler/ops/shapes.js'
 import { relu, tanh } from '../../src/compiler/ops/unary.js'
+import { gradients } from '../../src/compiler/passes/gradients.js'
 import { Assembler } from '../../src/compiler/passes/lower.js'
 import { planMemory } from '../../src/compiler/passes/plan.js'
 import { verify } from '../../src/compiler/passes/verify.js'
@@ -140,6 +142,18 @@ describe('fuse', () => {
 
   test('what is used twice stays', () => {
     expect(kernels(programOf({ y: add(relu(product), product) }, { capacity: 5 }))).toBe('f32_pack_b f32_gemm f32_unary f32_binary')
+  })
+
+  test('the gradient of a relu becomes part of that of the pooling behind it, and of no other', () => {
+    const image = feed('i', ['n', 4, 6, 3])
+    const options = { poolSize: [2, 2], strides: [2, 2], padding: 'valid' } as const
+    const passed = relu(image), pooled = maxPool2d(passed, options)
+    const of = (...outputs: readonly Value[]): Readonly<Record<string, Value>> => ({ dx: gradients(outputs.map((v) => ({ y: v })), [image])[0] ?? image })
+    expect(kernels(programOf(of(pooled), { capacity: 5 }))).toBe('f32_unary f32_binary f32_max_pool_grad')
+    const data: Feeds = { arrays: { i: randomFloats(5 * 72, 1) } }
+    for (const fetches of [of(pooled), of(pooled, passed), of(maxPool2d(relu(passed), options)), { ...of(pooled), passed, pooled }]) {
+      expect(resultDifference(runOnce(programOf(fetches, { capacity: 5 }), 5, data), runOnce(programOf(fetches, { capacity: 5, fusion: false }), 5, data))).toBe('')
+    }
   })
 
   test('a column that a longer row is added to is no product with a bias', () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { conv2dKernelOp, conv2dInputOp, conv2dOp } from '../../src/compiler/ops/conv.js'
 import { apply, apply1, type Value } from '../../src/compiler/graph/value.js'
-import { ELEMENTS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
+import { CONV_KERNEL_COLUMNS, CONV_KERNEL_ROWS, ELEMENTS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
 import { add } from '../../src/compiler/ops/binary.js'
 import { relu } from '../../src/compiler/ops/unary.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
@@ -164,7 +164,7 @@ describe('convolution and its gradients', () => {
     { name: 'pixels enough for tall tiles', cases: [{ images: 6, image: [28, 28, 1], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [47, 46, 2], kernel: [2, 1, 4], groups: 2, strides: [1, 1] }] },
     { name: 'no image', cases: [{ images: 0, image: [5, 4, 3], kernel: [3, 3, 7], pads: [1, 1, 1, 1] }] },
     { name: 'sums longer than a chunk', cases: [{ images: 1, image: [4, 4, 60], kernel: [3, 3, 9], pads: [1, 1, 1, 1] }, { images: 2, image: [3, 3, 140], kernel: [2, 2, 139], groups: 1, dilation: [2, 2] }, { images: 5, image: [13, 12, 2], kernel: [2, 2, 3] }, { images: 1, image: [2, 3, KC + 5], kernel: [1, 2, 3] }] },
-    { name: 'sums longer than a block', cases: [{ images: 1, image: [4, 3, 463], kernel: [3, 3, 11], pads: [1, 1, 0, 1] }, { images: 3, image: [41, 40, 2], kernel: [3, 3, 9] }, { images: 1, image: [3, 3, 2], kernel: [3, 3, 470], pads: [1, 1, 1, 1] }] },
+    { name: 'sums longer than a block', cases: [{ images: 1, image: [4, 3, 463], kernel: [3, 3, 11], pads: [1, 1, 0, 1] }, { images: 3, image: [41, 40, 2], kernel: [3, 3, 9] }, { images: 3, image: [41, 40, 5], kernel: [3, 3, 19] }, { images: 1, image: [3, 3, 2], kernel: [3, 3, 470], pads: [1, 1, 1, 1] }] },
   ])('$name', ({ cases }) => { cases.forEach(compare) }, 30_000)
 
   test('a kernel of one pixel is a matrix product, bit for bit', () => {
@@ -246,20 +246,25 @@ describe('blocks with tiles of their own', () => {
   })
 
   test.each([1, KC, KB - 1, KB, KB + 1, 2 * KB, 2 * KB + KC + 3])('%i terms', (k) => {
-    for (const { m, n, groups } of [{ m: 9, n: 5, groups: 1 }, { m: 35, n: 19, groups: 1 }, { m: 3, n: 9, groups: 2 }]) {
+    for (const { m, n, groups } of [{ m: 9, n: 5, groups: 1 }, { m: 35, n: 19, groups: 1 }, { m: 3, n: 9, groups: 2 }, { m: 101, n: 27, groups: 1 }]) {
       const box = new KernelBox(), blocks = Math.ceil(k / KB), columns = n * groups, inner = 7
       // Terms lie in runs of seven, a gap of two floats behind each; B in rows as they are.
       const a = box.put(randomFloats(Math.ceil(k / inner) * (inner + 2) * m, 1)), b = box.put(randomFloats(k * Math.max(columns, PANEL), 2))
       const whole = box.alloc(m * columns * 4), parts = box.alloc(blocks * m * columns * 4), sum = box.alloc(m * columns * 4)
       const words = {
         a: a.address, b: b.address, bias: 0, m, n, k, rowInner: m, rowMid: 1, rowStep: 4, rowMidStep: 0, rowOuterStep: 0, inner, mid: Math.ceil(k / inner), step: 4 * m, midStep: 4 * m * (inner + 2), outerStep: 0,
-        bStep: 4 * Math.max(columns, PANEL), bPanel: 32, bWidth: Math.max(columns, PANEL), cRow: 4 * columns, groups, aGroup: 0, bGroup: 4 * n, cGroup: 4 * n, tileRows: 16, tileColumns: 16, activation: -1, alpha: 0,
+        bStep: 4 * Math.max(columns, PANEL), bPanel: 32, bWidth: Math.max(columns, PANEL), cRow: 4 * columns, groups, aGroup: 0, bGroup: 4 * n, cGroup: 4 * n, activation: -1, alpha: 0,
       }
-      const tiles = Math.ceil(m / 16) * groups * Math.ceil(n / 16)
-      runEveryWay(box, 'f32_conv', { ...words, c: whole.address, cBlock: 0 }, tiles, [whole])
-      runEveryWay(box, 'f32_conv', { ...words, c: parts.address, cBlock: 4 * m * columns }, tiles * blocks, [parts])
-      runEveryWay(box, 'f32_add_blocks', { x: parts.address, y: sum.address, length: m * columns, blocks }, 1, [sum])
-      expectBits(box.f32(sum), box.f32(whole))
+      let first: Float32Array | undefined
+      // Tall tiles go through a chunk in parts.
+      for (const [tileRows, tileColumns] of [[16, 16], [32, 32], [CONV_KERNEL_ROWS, CONV_KERNEL_COLUMNS], [36, 64]] as const) {
+        const tiles = Math.ceil(m / tileRows) * groups * Math.ceil(n / tileColumns)
+        runEveryWay(box, 'f32_conv', { ...words, tileRows, tileColumns, c: whole.address, cBlock: 0 }, tiles, [whole])
+        runEveryWay(box, 'f32_conv', { ...words, tileRows, tileColumns, c: parts.address, cBlock: 4 * m * columns }, tiles * blocks, [parts])
+        runEveryWay(box, 'f32_add_blocks', { x: parts.address, y: sum.address, length: m * columns, blocks }, 1, [sum])
+        expectBits(box.f32(sum), box.f32(whole))
+        expectBits(box.f32(whole), (first ??= box.f32(whole)), `tiles of ${tileRows} rows`)
+      }
     }
   })
 })

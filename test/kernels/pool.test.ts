@@ -14,6 +14,9 @@ const of = (image: Case['image'], poolSize: readonly [number, number], strides: 
 const CASES: readonly Case[] = [
   of([1, 1, 1, 1], [1, 1], [1, 1], 'valid'), of([2, 1, 1, 5], [3, 3], [3, 3], 'same'), of([3, 5, 5, 3], [2, 2], [2, 2], 'same'), of([1, 7, 9, 4], [3, 2], [3, 3], 'valid'),
   of([2, 8, 7, 9], [3, 3], [1, 2], 'same'), of([1, 4, 6, 17], [2, 2], [2, 2], 'valid'), of([2, 3, 4, 6], [7, 5], [2, 1], 'same'), of([2, 10, 11, 1], [2, 2], [3, 4], 'same'),
+  // side by side: every number of channels of a vector, more than a tile of rows, odd sizes either way
+  of([2, 18, 6, 4], [2, 2], [2, 2], 'same'), of([1, 2, 2, 1], [2, 2], [2, 2], 'valid'), of([3, 10, 4, 2], [2, 2], [2, 2], 'same'), of([1, 16, 8, 7], [2, 2], [2, 2], 'valid'),
+  of([2, 11, 4, 5], [2, 2], [2, 2], 'same'), of([2, 6, 9, 4], [2, 2], [2, 2], 'valid'), of([2, 9, 3, 3], [2, 2], [2, 2], 'valid'), of([1, 4, 4, 5], [2, 2], [2, 1], 'same'),
   of([2, 19, 5, 5], [4, 3], [2, 1], 'same'), of([1, 17, 4, 10], [3, 2], [2, 2], 'valid'), of([0, 4, 4, 2], [2, 2], [2, 2], 'valid'), of([1, 1, 1030, 2], [1, 600], [200, 200], 'same'),
 ]
 
@@ -55,10 +58,10 @@ class Pool {
     return box.f32(y)
   }
 
-  maxGrad(x: Float32Array, dy: Float32Array): Float32Array {
+  maxGrad(x: Float32Array, dy: Float32Array, relu = 0): Float32Array {
     const box = new KernelBox(), words = this.words()
     const dx = box.alloc(this.pixels * 4)
-    runEveryWay(box, 'f32_max_pool_grad', { x: box.put(x).address, dy: box.put(dy).address, dx: dx.address, ...words }, words.samples * Math.ceil(words.height / POOL_ROWS), [dx])
+    runEveryWay(box, 'f32_max_pool_grad', { x: box.put(x).address, dy: box.put(dy).address, dx: dx.address, relu, ...words }, words.samples * Math.ceil(words.height / POOL_ROWS), [dx])
     return box.f32(dx)
   }
 
@@ -102,6 +105,11 @@ describe.each(CASES)('$image, $pooling', (item) => {
     expectBits(pool.maxGrad(x, dy), pool.gathered((window, o, i) => (winner(x, window) === i ? at(dy, o) : 0)))
   })
 
+  test('behind a relu: where it passed something on', () => {
+    const x = ties(pool.pixels, 2), dy = spread(pool.windows.length, 3), plain = pool.maxGrad(x, dy)
+    expectBits(pool.maxGrad(x, dy, 1), plain.map((g, i) => (at(x, i) > 0 ? g : 0)))
+  })
+
   test('the mean of each window', () => {
     const x = spread(pool.pixels, 4)
     expectBits(pool.forward('f32_average_pool', x), pool.windows.map((window) => fround(pool.sum(x, window) / window.length)))
@@ -113,15 +121,19 @@ describe.each(CASES)('$image, $pooling', (item) => {
   })
 })
 
-test('NaN and ∞ come through, forwards and backwards', () => {
-  const pool = new Pool(of([1, 4, 5, 5], [3, 2], [1, 1], 'same'))
+test.each([of([1, 4, 5, 5], [3, 2], [1, 1], 'same'), of([1, 4, 6, 7], [2, 2], [2, 2], 'same'), of([1, 3, 4, 5], [2, 2], [2, 2], 'same')])('NaN and ∞ come through, forwards and backwards: $image, $pooling', (item) => {
+  const pool = new Pool(item)
   for (const bad of [NaN, Infinity, -Infinity]) {
     for (let i = 0; i < pool.pixels; i += 7) {
       const x = ties(pool.pixels, i), dy = spread(pool.windows.length, i)
       x[i] = bad
+      // ∞ − ∞ is no NaN of the window
+      if (bad === Infinity) x[(i + 1) % pool.pixels] = -Infinity
       expectBits(pool.forward('f32_max_pool', x), pool.windows.map((window) => window.reduce((best, j) => Math.max(best, at(x, j)), -Infinity)))
       expectBits(pool.forward('f32_average_pool', x), pool.windows.map((window) => fround(pool.sum(x, window) / window.length)))
-      expectBits(pool.maxGrad(x, dy), pool.gathered((window, o, j) => { const w = winner(x, window); return w !== j ? 0 : Number.isNaN(at(x, w)) ? NaN : at(dy, o) }))
+      const dx = pool.gathered((window, o, j) => { const w = winner(x, window); return w !== j ? 0 : Number.isNaN(at(x, w)) ? NaN : at(dy, o) })
+      expectBits(pool.maxGrad(x, dy), dx)
+      expectBits(pool.maxGrad(x, dy, 1), dx.map((g, j) => (Number.isNaN(at(x, j)) ? NaN : at(x, j) > 0 ? g : 0)))
     }
   }
   const all = new Float32Array(pool.pixels).fill(-Infinity), ones = new Float32Array(pool.windows.length).fill(1)

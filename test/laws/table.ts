@@ -7,6 +7,7 @@ import type { Attr, Attrs } from '../../src/compiler/type.js'
 import { add, mul } from '../../src/compiler/ops/binary.js'
 import { ops } from '../../src/compiler/ops/index.js'
 import { matmul } from '../../src/compiler/ops/matmul.js'
+import { maxPool2dOp } from '../../src/compiler/ops/pool.js'
 import { split } from '../../src/compiler/ops/concat.js'
 import { scan } from '../../src/compiler/ops/scan.js'
 import { elu, leakyRelu, relu, sigmoid, square, tanh } from '../../src/compiler/ops/unary.js'
@@ -595,7 +596,7 @@ const integerRows: readonly Row[] = [
 const POOLS: readonly (readonly [Shape, readonly [number, number], readonly [number, number], 'valid' | 'same'])[] = [
   [['n', 1, 1, 1], [1, 1], [1, 1], 'valid'], [['n', 1, 1, 3], [2, 2], [2, 2], 'same'], [['n', 4, 4, 1], [2, 2], [2, 2], 'valid'], [['n', 5, 3, 2], [2, 2], [2, 2], 'same'],
   [['n', 5, 7, 5], [3, 3], [1, 1], 'same'], [['n', 7, 4, 3], [2, 3], [3, 1], 'valid'], [['n', 7, 8, 4], [2, 2], [3, 3], 'same'], [['n', 3, 2, 7], [5, 4], [2, 1], 'same'],
-  [[2, 3, 3, 1], [3, 3], [3, 3], 'valid'], [[1, 4, 5, 8], [1, 2], [3, 3], 'valid'],
+  [[2, 3, 3, 1], [3, 3], [3, 3], 'valid'], [[1, 4, 5, 8], [1, 2], [3, 3], 'valid'], [['n', 4, 6, 5], [2, 2], [2, 2], 'same'], [['n', 2, 3, 4], [2, 2], [2, 2], 'same'],
 ]
 
 const poolAttrs = ([, poolSize, strides, padding]: (typeof POOLS)[number]): Attrs => ({ poolSize, strides, padding })
@@ -606,10 +607,18 @@ function pooled(attrs: Attrs, image: readonly number[]): readonly (readonly numb
   return poolWindows(image, { poolSize: numbers(attrs['poolSize']), strides: numbers(attrs['strides']), padding: attrs['padding'] === 'same' ? 'same' : 'valid' })
 }
 
+const missing = (): never => { throw new RangeError('an operand is missing') }
+
 const poolRows: readonly Row[] = [
   {
     op: 'maxPool2d', name: 'maxPool2d', units: 0, gradient: 'first', build: build('maxPool2d'), cases: POOLS.map((p) => ({ operands: [f32(p[0], any)], attrs: poolAttrs(p) })),
     oracle: ([x = { shape: [], data: [] }], attrs) => pooled(attrs, x.shape).map((window) => ({ y: Math.max(...window.map((i) => at(x.data, i))), scale: 0 })),
+  },
+  {
+    // Backwards, `fuse` makes one call of both.
+    op: 'maxPool2d', name: 'maxPool2d of a relu', units: 0, gradient: 'first', cases: POOLS.map((p) => ({ operands: [f32(p[0], apart)], attrs: poolAttrs(p) })),
+    build: ([x = missing()], attrs) => apply1(maxPool2dOp, [relu(x)], attrs),
+    oracle: ([x = { shape: [], data: [] }], attrs) => pooled(attrs, x.shape).map((window) => ({ y: Math.max(0, ...window.map((i) => at(x.data, i))), scale: 0 })),
   },
   {
     op: 'maxPool2dGrad', name: 'maxPool2dGrad', units: 1, gradient: 'refused', build: build('maxPool2dGrad'),

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { verifyClip } from './clip.mjs'
 import { nets, verifyImages } from './images.mjs'
 import { verifyInt8 } from './int8.mjs'
+import { verifyLong } from './long.mjs'
 import { verifyAdding, verifyCharacters } from './sequences.mjs'
 import { verifyWeights } from './weights.mjs'
 
@@ -18,7 +19,7 @@ const options = {
 }
 const parts = {
   ...Object.fromEntries(Object.entries(nets).map(([name, net]) => [name, () => verifyImages(net, options)])),
-  int8: () => verifyInt8(options), adding: () => verifyAdding(options), characters: () => verifyCharacters(options), clip: () => verifyClip(options), weights: () => verifyWeights(options),
+  int8: () => verifyInt8(options), adding: () => verifyAdding(options), characters: () => verifyCharacters(options), clip: () => verifyClip(options), weights: () => verifyWeights(options), long: () => verifyLong(options),
 }
 console.log(`${cpus()[0]?.model.trim()}, Node ${process.versions.node}`)
 if (only !== undefined && parts[only] === undefined) throw new RangeError(`verify: expected one of ${Object.keys(parts).join(', ')}, got ${only}.`)

@@ -4,7 +4,7 @@
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { CONV_COLUMNS, CONV_KERNEL_SMALL, CONV_KERNEL_TILE, CONV_MANY, CONV_ROWS, CONV_TALL, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
+import { CONV_COLUMNS, CONV_KERNEL_COLUMNS, CONV_KERNEL_ROWS, CONV_KERNEL_SMALL, CONV_MANY, CONV_ROWS, CONV_TALL, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
 import type { Op } from '../op.js'
@@ -207,6 +207,9 @@ export const conv2dInputOp: Op = {
   },
 }
 
+/** Rows of a tile, at most so many, in fours, so that tiles are about equal. */
+const evenly = (rows: number, most: number): number => Math.ceil(rows / Math.ceil(rows / most) / 4) * 4
+
 export const conv2dKernelOp: Op = {
   name: 'conv2dKernel',
   infer(ins, attrs) {
@@ -236,12 +239,14 @@ export const conv2dKernelOp: Op = {
     }
     const bWidth = Math.max(filters, PANEL)
     // Blocks make tiles enough; otherwise small tiles do.
-    const tile = sizeAt(k, ctx.capacity) > KB ? CONV_KERNEL_TILE : CONV_KERNEL_SMALL
-    const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(m / tile) * groups * Math.ceil(n / tile))
+    const long = sizeAt(k, ctx.capacity) > KB
+    const tileColumns = long ? CONV_KERNEL_COLUMNS : CONV_KERNEL_SMALL
+    const tileRows = long ? evenly(m, CONV_KERNEL_ROWS) : CONV_KERNEL_SMALL
+    const { c, cBlock, tiles, finish } = byBlocks(ctx, ctx.out(0), k, Math.ceil(m / tileRows) * groups * Math.ceil(n / tileColumns))
     ctx.call('f32_conv', {
       a: x.view, b: dy, c, bias: 0, m, n, k, ...rowWords(taps(x, kernel, dilation, groups)), ...pixels(x, out, strides),
       bStep: bWidth * 4, bPanel: PANEL * 4, bWidth, cRow: filters * 4, groups, aGroup: (channels / groups) * 4, bGroup: n * 4, cGroup: n * 4,
-      tileRows: tile, tileColumns: tile, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock,
+      tileRows, tileColumns, activation: NO_ACTIVATION, alpha: { f32: 0 }, cBlock,
     }, { tiles, writes: ['c'] })
     finish()
   },

@@ -87,6 +87,7 @@ export const maxPool2dOp: Op = {
   },
 }
 
+/** With `relu: true` (`fuse` says it), what reluGrad of the same x makes of that. */
 export const maxPool2dGradOp: Op = {
   name: 'maxPool2dGrad',
   infer(ins, attrs) {
@@ -96,7 +97,8 @@ export const maxPool2dGradOp: Op = {
   },
   lower(ctx) {
     const g = geometry('maxPool2dGrad', ctx.in(0).shape, ctx.attrs)
-    ctx.call('f32_max_pool_grad', { x: ctx.in(0), dy: ctx.in(1), dx: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, Math.ceil(g.y.size / POOL_ROWS)), writes: ['dx'] })
+    const relu = ctx.attrs['relu'] === true ? 1 : 0
+    ctx.call('f32_max_pool_grad', { x: ctx.in(0), dy: ctx.in(1), dx: ctx.out(0), relu, ...wordsOf(g) }, { tiles: tilesEach(g, Math.ceil(g.y.size / POOL_ROWS)), writes: ['dx'] })
   },
 }
 

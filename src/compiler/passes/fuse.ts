@@ -1,9 +1,11 @@
-// fuse: bias and activation move into the matmul or convolution before them, and a sum with something of the same shape (two uses of a weight) into the
-// matmul that makes it. The kernel computes the same formula in the same order, so no bit changes.
+// fuse: bias and activation move into the matmul or convolution before them, a sum with something of the same shape (two uses of a weight) into the
+// matmul that makes it, the gradient of a relu into that of the max pooling behind it. The kernel computes the same formula in the same order, so
+// no bit changes.
 import { sameShape } from '../../core/shape.js'
 import { apply, inScope, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { conv2dOp } from '../ops/conv.js'
 import { matmulOp } from '../ops/matmul.js'
+import { maxPool2dGradOp } from '../ops/pool.js'
 import { scanAttrs, scanOp } from '../ops/scan.js'
 
 /** Activations that the kernels of matmul and convolution apply to their finished sums. */
@@ -67,6 +69,7 @@ function fuseJoined(fetches: readonly Value[]): readonly Value[] {
         const { node: made } = v.source
         return (made.op === matmulOp || made.op === conv2dOp) && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
       }
+      if (node.op.name === 'reluGrad') return behindPooling(node, ins, uses)
       const first = product(0)
       if (node.op.name === 'add') {
         return (first !== undefined && withBias(node, first, ins[1])) || accumulated(node, product(1), ins[0]) || accumulated(node, first, ins[1])
@@ -89,6 +92,14 @@ function accumulated(node: Node, product: Node | undefined, to: Value | undefine
   const y = node.outs[0]
   if (product?.op !== matmulOp || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
   return fused(node, product, [...product.ins, to], { accumulate: true })
+}
+
+/** The gradient of a relu whose output was pooled and nothing else: both are one pass over that output. */
+function behindPooling(node: Node, [y, dy]: readonly Value[], uses: ReadonlyMap<Value, number>): readonly Value[] | undefined {
+  const before = node.ins[1]
+  if (before === undefined || uses.get(before) !== 1 || dy?.source.kind !== 'node') return undefined
+  const { node: pooling } = dy.source
+  return pooling.op === maxPool2dGradOp && pooling.ins[0] === y ? fused(node, pooling, pooling.ins, { relu: true }) : undefined
 }
 
 const fused = (node: Node, product: Node, ins: readonly Value[], attrs: Node['attrs']): readonly Value[] =>
