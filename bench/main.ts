@@ -5,6 +5,7 @@ import { benchInt8 } from './int8.js'
 import { printLanes, trainInChild } from './lanes.js'
 import { Roofline } from './roofline.js'
 import { benchStep, printStep, profileStep } from './step.js'
+import { benchUpdate } from './update.js'
 import { workloads } from './workloads.js'
 
 const only = process.argv[2]
@@ -17,5 +18,6 @@ async function bench(): Promise<void> {
   if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
   if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
   if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
+  if (only === undefined || only === 'update') console.log(`${benchUpdate(roofline)}\n`)
   if (only === undefined || only === 'lanes') console.log(`${await printLanes()}\n`)
 }
