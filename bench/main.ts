@@ -1,6 +1,6 @@
 // `npm run bench`: our own kernels and models beside the limits measured in the same process.
 import { benchConv, printConv } from './conv.js'
-import { benchGemm, printGemm } from './gemm.js'
+import { benchGemm, benchRows, printGemm } from './gemm.js'
 import { benchInt8 } from './int8.js'
 import { printLanes, trainInChild } from './lanes.js'
 import { Roofline } from './roofline.js'
@@ -15,6 +15,7 @@ else await bench()
 async function bench(): Promise<void> {
   const roofline = await Roofline.load()
   if (only === undefined || only === 'gemm') console.log(`${printGemm(benchGemm(roofline))}\n`)
+  if (only === undefined || only === 'rows') console.log(`${benchRows(roofline)}\n`)
   if (only === undefined || only === 'conv') console.log(`${printConv(benchConv(roofline))}\n`)
   if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
   if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)

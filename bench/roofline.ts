@@ -48,7 +48,9 @@ export class Roofline {
   readonly #compute: readonly Candidate[]
   readonly #memory: readonly Candidate[]
   /** what an update of so many weights cannot be faster than */
-  readonly update: (weights: number) => { readonly roots: (rounds: number) => void; readonly moves: (rounds: number) => void; readonly reads: (rounds: number) => void }
+  readonly update: (weights: number) => { readonly roots: (rounds: number) => void; readonly moves: (rounds: number) => void }
+  /** streams so many bytes, some less if they are no multiple of 128 */
+  readonly reads: (bytes: number) => (rounds: number) => void
 
   private constructor(wasm: BufferSource) {
     const { memory, chains10, chains12, chains14, micro1, micro4, read, copy, roots, update } = new WebAssembly.Instance(new WebAssembly.Module(wasm), {}).exports
@@ -72,9 +74,9 @@ export class Roofline {
       return {
         roots: (rounds) => call(roots, rounds * Math.ceil(weights / 32), 1.5),
         moves: (rounds) => call(update, rounds, BASE, Math.ceil(bytes / 4096) * 4096 + 128, bytes),
-        reads: (rounds) => call(read, rounds, BASE, bytes),
       }
     }
+    this.reads = (bytes) => (rounds) => call(read, rounds, BASE, Math.floor(bytes / 128) * 128)
   }
 
   /** Compiles the limit kernels. */

@@ -33,7 +33,7 @@ export function benchUpdate(roofline: Roofline): string {
   const micro = (s: number): string => `${(s * 1e6).toFixed(1)} µs`
   const lines = COUNTS.map(({ name, weights }) => {
     const { adam, check } = kernelsOf(new KernelBox(), weights)
-    const { roots, moves, reads } = roofline.update(weights)
+    const { roots, moves } = roofline.update(weights), reads = roofline.reads(weights * 4)
     const all = [adam, check, roots, moves, reads]
     all.forEach(warm)
     const seconds: number[][] = all.map(() => [])
