@@ -1,5 +1,7 @@
 // `npm run bench`: our own kernels and models beside the limits measured in the same process.
+import { benchBlocks } from './blocks.js'
 import { benchConv, printConv } from './conv.js'
+import { benchFast } from './fast.js'
 import { benchGemm, benchRows, printGemm } from './gemm.js'
 import { benchInt8 } from './int8.js'
 import { printLanes, trainInChild } from './lanes.js'
@@ -20,5 +22,7 @@ async function bench(): Promise<void> {
   if (only === undefined || only === 'int8') console.log(`${await benchInt8(roofline)}\n`)
   if (only === undefined || only === 'step') for (const workload of workloads) console.log(`${printStep(workload, await benchStep(roofline, workload), profileStep(workload))}\n`)
   if (only === undefined || only === 'update') console.log(`${benchUpdate(roofline)}\n`)
+  if (only === undefined || only === 'fast') console.log(`${benchFast()}\n`)
+  if (only === 'blocks') console.log(`${await benchBlocks()}\n`)
   if (only === undefined || only === 'lanes') console.log(`${await printLanes()}\n`)
 }
