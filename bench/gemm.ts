@@ -97,3 +97,25 @@ export function printGemm({ machine, peak, rows }: GemmResult): string {
       share === undefined ? 'GB/s' : `GFLOP/s ${(100 * share).toFixed(0).padStart(4)} % of peak`}`
   return [`GEMM m×n×k, one thread, ${machine}`, `peak of mul + add: ${peak.rate.toFixed(1)} GFLOP/s (${peak.name})`, ...rows.map(line)].join('\n')
 }
+
+/** Few rows: B, read once, is what takes the time; the weights of the dense networks, packed as predictions keep them. */
+const FEW: readonly (readonly [m: number, n: number, k: number])[] = [[1, 512, 784], [1, 512, 512], [1, 10, 512], [2, 512, 784], [3, 512, 784]]
+
+/** Products of few rows beside the streaming read of as many bytes as B has: shares of medians of rounds that take turns. */
+export function benchRows(roofline: Roofline, rounds = 11): string {
+  const box = new KernelBox()
+  const lines = FEW.map(([m, n, k]) => {
+    const bytes = Math.ceil(n / PANEL) * PANEL * k * 4
+    const a = box.put(noise(m * k)), b = box.put(noise(bytes / 4)), c = box.alloc(m * n * 4), bias = box.put(noise(n))
+    const gemm = repeat(box.kernel('f32_gemm', {
+      a: a.address, b: b.address, c: c.address, bias: bias.address, m, n, k, aRow: 4 * k, aStep: 4, bStep: 4 * PANEL, bPanel: 4 * PANEL * k, cRow: 4 * n,
+      activation: unaryCode.relu, alpha: 0, add: 0, cBlock: 0,
+    }), Math.ceil(n / GEMM_COLUMNS))
+    const read = roofline.reads(bytes)
+    for (const f of [gemm, read]) warm(f)
+    const times = Array.from({ length: rounds }, () => ({ gemm: secondsPerRound(gemm, 0.005), read: secondsPerRound(read, 0.005) }))
+    const time = median(times.map((t) => t.gemm))
+    return `${`${m}×${n}×${k}`.padEnd(14)}${(time * 1e6).toFixed(1).padStart(7)} µs ${(bytes / time / 1e9).toFixed(1).padStart(6)} GB/s ${(100 * median(times.map((t) => t.read / t.gemm))).toFixed(0).padStart(4)} % of the streaming read`
+  })
+  return [`few rows, m×n×k, one thread, ${machine()}`, ...lines].join('\n')
+}

@@ -47,9 +47,13 @@ export const machine = (): string => `${cpus()[0]?.model.trim() ?? 'unknown CPU'
 export class Roofline {
   readonly #compute: readonly Candidate[]
   readonly #memory: readonly Candidate[]
+  /** what an update of so many weights cannot be faster than */
+  readonly update: (weights: number) => { readonly roots: (rounds: number) => void; readonly moves: (rounds: number) => void }
+  /** streams so many bytes, some less if they are no multiple of 128 */
+  readonly reads: (bytes: number) => (rounds: number) => void
 
   private constructor(wasm: BufferSource) {
-    const { memory, chains10, chains12, chains14, micro1, micro4, read, copy } = new WebAssembly.Instance(new WebAssembly.Module(wasm), {}).exports
+    const { memory, chains10, chains12, chains14, micro1, micro4, read, copy, roots, update } = new WebAssembly.Instance(new WebAssembly.Module(wasm), {}).exports
     if (!(memory instanceof WebAssembly.Memory)) throw new Error(`${source} exports no memory`)
     memory.grow(MEMORY_BYTES / 65536)
     new Float32Array(memory.buffer, BASE, 12 * MICRO_TERMS).fill(1 / 3)
@@ -64,6 +68,15 @@ export class Roofline {
       { name: `copy, ${name}`, operations: bytes, run: (rounds) => call(copy, rounds, BASE, BASE + bytes, bytes / 2) },
     ]
     this.#memory = [...stream('512 KB', 2 ** 19), ...stream('64 MB', 2 ** 26)]
+    // A pair of them a vector; four streams, each 128 bytes more than a multiple of the pages behind the one before.
+    this.update = (weights) => {
+      const bytes = Math.floor(weights / 32) * 128
+      return {
+        roots: (rounds) => call(roots, rounds * Math.ceil(weights / 32), 1.5),
+        moves: (rounds) => call(update, rounds, BASE, Math.ceil(bytes / 4096) * 4096 + 128, bytes),
+      }
+    }
+    this.reads = (bytes) => (rounds) => call(read, rounds, BASE, Math.floor(bytes / 128) * 128)
   }
 
   /** Compiles the limit kernels. */

@@ -127,7 +127,7 @@ function streams(bytes: number): Readonly<Record<string, () => Stream>> {
     },
     'regularize (norm of the gradient)': () => {
       const { n, count, words: { pieces, segments, g } } = update(1)
-      return { read: 4 * n, written: 0, run: repeat(box.kernel('f32_regularize', { pieces, segments, g, partial: empty(count * 4) }), count) }
+      return { read: 4 * n, written: 0, run: repeat(box.kernel('f32_regularize', { pieces, segments, g, partial: empty(count * 4), norms: 1 }), count) }
     },
   }
 }

@@ -38,6 +38,7 @@ export { adapter, type AdapterOptions } from './compress/adapter.js'
 export { strip } from './compress/strip.js'
 export { quantize, type QuantizeOptions } from './compress/quantize.js'
 export type { Observer } from './compress/observers.js'
+export type { FastRuntime } from './runtime/fast.js'
 export { loadInt8, type Int8Runtime } from './runtime/int8.js'
 
 export { layer, type Layer, type LayerContext, type LayerOptions, type Parts } from './nn/layer.js'

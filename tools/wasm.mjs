@@ -13,6 +13,7 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 const modules = {
   kernels: { entry: 'assembly/index.ts', target: 'kernels' },
   int8: { entry: 'assembly/int8.ts', target: 'relaxed' },
+  fast: { entry: 'assembly/fast.ts', target: 'relaxed' },
 }
 
 async function compile(entry, target, out) {

@@ -6,7 +6,10 @@
 // one block, k ≤ KB (the lowering sees to it), since (C + block₀) + block₁ is not C + (block₀ + block₁).
 import { GEMM_COLUMNS, GEMM_ROWS, KB, KC, PANEL } from '../codes'
 import { copyColumns, EDGE, EDGE_BIAS, fate, lastTerm, SCRATCH_COLUMNS } from './blocks'
-import { sweepAny, sweepColumns, sweepRows, Then } from './micro'
+import { sweepAny, sweepColumns, sweepRow, sweepRows, Then } from './micro'
+
+/** Rows that go one by one: the microkernel of four rows would compute half of what it does, or more, in vain. */
+const FEW_ROWS: i32 = 2
 
 export function f32_gemm(d: usize, scratch: usize, begin: i32, end: i32): void {
   const m = load<i32>(d, 16), n = load<i32>(d, 20), k = load<i32>(d, 24), cBlock = load<i32>(d, 60)
@@ -61,6 +64,10 @@ function panels(
   const activation = load<i32>(d, 48), alpha = load<f32>(d, 52)
   if (bStep == PANEL * 4) {
     if (aStep == 4) {
+      if (rows <= FEW_ROWS) {
+        for (; rows > 0; rows--, a += aRow, s += sRow, c += cRow) sweepRow(a, b, bPanel, terms, count, then, s, c, bias, activation, alpha)
+        return
+      }
       sweepRows(a, aRow, b, bPanel, terms, rows, count, then, s, sRow, c, cRow, bias, activation, alpha)
       return
     }

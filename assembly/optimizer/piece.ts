@@ -16,12 +16,12 @@ import { loadTail, storeTail } from '../lanes'
 @inline export function rateOf(rate: usize, segment: usize): f32 { return load<f32>(rate) * load<f32>(segment) }
 
 /**
- * g' = clamp(g·factor, −limit, limit); limit = ∞ clamps nothing. The pseudo-minimum is one instruction and returns its first operand when
+ * g' = clamp(g·factor, low, high), low = −high; high = ∞ clamps nothing. The pseudo-minimum is one instruction and returns its first operand when
  * that is NaN.
  */
 // @ts-ignore: decorator
-@inline export function clipped(g: v128, factor: v128, limit: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(f32x4.mul(g, factor), f32x4.neg(limit)), limit)
+@inline export function clipped(g: v128, factor: v128, low: v128, high: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(f32x4.mul(g, factor), low), high)
 }
 
 /** Law 9: below 2⁻¹²⁶ in magnitude, +0. NaN stays. */

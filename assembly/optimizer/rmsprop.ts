@@ -20,12 +20,12 @@ export function f32_rmsprop(d: usize, scratch: usize, begin: i32, end: i32): voi
 
 /** a = 0: not centred. m = 0: no momentum. */
 function update(d: usize, segment: i32, w: usize, g: usize, v: usize, a: usize, m: usize, length: i32, scratch: usize): void {
-  const factor = v128.load32_splat(load<usize>(d, 24) + (<usize>segment << 2)), limit = v128.load32_splat(d, 32)
+  const factor = v128.load32_splat(load<usize>(d, 24) + (<usize>segment << 2)), high = v128.load32_splat(d, 32), low = f32x4.neg(high)
   const rate = f32x4.splat(rateOf(load<usize>(d, 36), segmentAt(d, segment)))
   const rho = v128.load32_splat(d, 40), rest = v128.load32_splat(d, 44), momentum = v128.load32_splat(d, 48), epsilon = v128.load32_splat(d, 52)
   const vectors = <usize>(length & ~3) << 2
   for (let p: usize = 0; p < vectors; p += 16) {
-    const x = clipped(v128.load(g + p), factor, limit)
+    const x = clipped(v128.load(g + p), factor, low, high)
     let under = average(v + p, f32x4.mul(x, x), rho, rest)
     if (a) {
       const mean = average(a + p, x, rho, rest)

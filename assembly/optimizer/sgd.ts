@@ -17,10 +17,10 @@ export function f32_sgd(d: usize, scratch: usize, begin: i32, end: i32): void {
 
 /** w = w − t */
 function descend(d: usize, segment: i32, w: usize, g: usize, length: i32, scratch: usize): void {
-  const factor = v128.load32_splat(load<usize>(d, 16) + (<usize>segment << 2)), limit = v128.load32_splat(d, 24)
+  const factor = v128.load32_splat(load<usize>(d, 16) + (<usize>segment << 2)), high = v128.load32_splat(d, 24), low = f32x4.neg(high)
   const rate = f32x4.splat(rateOf(load<usize>(d, 28), segmentAt(d, segment)))
   for (; length >= 4; length -= 4, w += 16, g += 16) {
-    v128.store(w, f32x4.sub(v128.load(w), f32x4.mul(rate, clipped(v128.load(g), factor, limit))))
+    v128.store(w, f32x4.sub(v128.load(w), f32x4.mul(rate, clipped(v128.load(g), factor, low, high))))
   }
   if (length == 0) return
   stage(w, scratch, length)
@@ -31,11 +31,11 @@ function descend(d: usize, segment: i32, w: usize, g: usize, length: i32, scratc
 
 /** The forms with momentum. */
 function roll(d: usize, segment: i32, w: usize, g: usize, m: usize, length: i32, scratch: usize): void {
-  const factor = v128.load32_splat(load<usize>(d, 16) + (<usize>segment << 2)), limit = v128.load32_splat(d, 24)
+  const factor = v128.load32_splat(load<usize>(d, 16) + (<usize>segment << 2)), high = v128.load32_splat(d, 24), low = f32x4.neg(high)
   const rate = f32x4.splat(rateOf(load<usize>(d, 28), segmentAt(d, segment)))
   const momentum = v128.load32_splat(d, 32), nesterov = load<i32>(d, 36)
   for (; length >= 4; length -= 4, w += 16, g += 16, m += 16) {
-    const t = f32x4.mul(rate, clipped(v128.load(g), factor, limit))
+    const t = f32x4.mul(rate, clipped(v128.load(g), factor, low, high))
     const velocity = flushed(f32x4.sub(f32x4.mul(momentum, v128.load(m)), t))
     v128.store(m, velocity)
     v128.store(w, f32x4.add(v128.load(w), nesterov ? f32x4.sub(f32x4.mul(momentum, velocity), t) : velocity))

@@ -172,3 +172,27 @@ export function copy(rounds: i32, from: usize, to: usize, bytes: i32): void {
     }
   }
 }
+
+/** Square roots and divisions of four numbers, one of each a step of a chain, eight chains that do not wait for each other: 8 pairs a round. */
+export function roots(rounds: i32, x: f32): f32 {
+  const one = f32x4.splat(x)
+  let c0 = seed(1, x), c1 = seed(2, x), c2 = seed(3, x), c3 = seed(4, x), c4 = seed(5, x), c5 = seed(6, x), c6 = seed(7, x), c7 = seed(8, x)
+  for (; rounds > 0; rounds--) {
+    c0 = f32x4.div(one, f32x4.sqrt(c0)); c1 = f32x4.div(one, f32x4.sqrt(c1)); c2 = f32x4.div(one, f32x4.sqrt(c2)); c3 = f32x4.div(one, f32x4.sqrt(c3))
+    c4 = f32x4.div(one, f32x4.sqrt(c4)); c5 = f32x4.div(one, f32x4.sqrt(c5)); c6 = f32x4.div(one, f32x4.sqrt(c6)); c7 = f32x4.div(one, f32x4.sqrt(c7))
+  }
+  return f32x4.extract_lane(add(add(add(c0, c1), add(c2, c3)), add(add(c4, c5), add(c6, c7))), 0)
+}
+
+/** What an update of Adam moves and no more: of four streams of `bytes` (a multiple of 16), `distance` apart, three are written. */
+export function update(rounds: i32, from: usize, distance: usize, bytes: i32): void {
+  for (; rounds > 0; rounds--) {
+    for (let p = from, stop = from + <usize>bytes; p < stop; p += 16) {
+      const q = p + distance, r = q + distance
+      const x = v128.load(p)
+      v128.store(q, v128.xor(x, v128.load(q)))
+      v128.store(r, v128.xor(x, v128.load(r)))
+      v128.store(r + distance, v128.xor(x, v128.load(r + distance)))
+    }
+  }
+}

@@ -196,13 +196,13 @@ export const kernelTable = {
   // 4 words. A segment: { rate scale f32, decay f32, l1 f32, l2 f32, first piece, end piece }, 6 words.
   /**
    * g += (2·l2·w + l1·sign(w)), where l1 or l2 is not 0; partial[piece] = { Σ g², l2·Σ w² + l1·Σ |w| } in f64 (16 bytes a piece), each sum
-   * with 8 interleaved accumulators added pairwise as in f32_reduce.
+   * with 8 interleaved accumulators added pairwise as in f32_reduce. norms = 0: the first is +0, or NaN when an element of g is not finite.
    */
-  f32_regularize: fields('pieces segments g partial'),
+  f32_regularize: fields('pieces segments g partial norms'),
   /**
    * One tile. Adds the partials of each segment ascending, segments ascending. ok (u32) = 1 when Σ g² and the `sumCount` f64 at `sums` are
    * finite, and the `averageCount` partials at `averages` (of what moving averages take in, which no norm counts), else 0. factor[segment] (f32): 1, or limit / norm where the segment's (norm) or the whole (globalNorm) norm exceeds limit.
-   * totals: f64 { ‖g‖, penalty }.
+   * totals: f64 { ‖g‖ (+0 where f32_regularize sums no norms), penalty }.
    */
   f32_gate: fields('segments count partial factor ok sums sumCount clip limit totals averages averageCount'),
   // Update kernels: nothing is written when *ok = 0. g' = clamp(g·factor[segment], −clipValue, clipValue), clipValue = ∞ for none;

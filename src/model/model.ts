@@ -108,6 +108,7 @@ export class Model<I, O> {
   #ready = false
   #weights: Readonly<Record<string, Float32Array>> | undefined
   #disposed = false
+  #inputs: ReadonlyMap<string, Type & { readonly spec: InputSpec }> | undefined
   readonly #predictors = new Executors(CAPACITIES.length * 2)
 
   /**
@@ -198,7 +199,7 @@ export class Model<I, O> {
 
   /** Inputs by name, with how each is read. */
   protected inputs(): ReadonlyMap<string, Type & { readonly spec: InputSpec }> {
-    return new Map(this.definition.graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [[v.spec.name, v]] : [])))
+    return this.#inputs ??= new Map(this.definition.graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [[v.spec.name, v]] : [])))
   }
 
   /**

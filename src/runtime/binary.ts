@@ -10,7 +10,7 @@ import { withSharedImport, withSharedMemory } from './shared.js'
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
 
-/** A module beside the binary: it imports a memory, has no data of its own, and computes some of the kernels to the same bits. */
+/** A module beside the binary: it imports a memory, has no data of its own, and computes some of the kernels: to the same bits, but for that of fast.ts. */
 export interface KernelModule {
   readonly name: string
   /** the kernels that it exports */

@@ -1,7 +1,7 @@
 // A store owns one linear memory: the parameters by key, the arena that all programs share, and what else asks for a block. Kernels have no
 // heap; every address comes from here.
 import { BusyError, EquigradError, message, RuntimeError } from '../core/errors.js'
-import { checkCount, checkOptions } from '../core/options.js'
+import { checkCount, checkFlag, checkOptions } from '../core/options.js'
 import { randomCode } from '../core/codes.js'
 import { orthonormalRows } from '../core/orthogonal.js'
 import { randomKey } from '../core/random.js'
@@ -10,6 +10,7 @@ import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName
 import type { Init } from '../compiler/graph/value.js'
 import { WORTH, type Worth } from '../compiler/work.js'
 import { instantiate, kernelsOf, type Instance, type KernelModule } from './binary.js'
+import { fastModule, loadFast, type FastRuntime } from './fast.js'
 import { Lanes, lanesBytes, MOST_LANES, PATIENCE_MS } from './lanes.js'
 import { cores, lacking, mayWait } from './platform/workers.js'
 import { MOST_PAGES } from './shared.js'
@@ -41,6 +42,12 @@ export interface StoreOptions {
    * cannot be had one runs, and `runtime` says why.
    */
   readonly lanes?: number | 'auto'
+  /**
+   * f32 products by the relaxed multiply-add (default false): faster where one instruction does both. An engine may round it once or twice, so
+   * weights and predictions DIFFER BETWEEN HOSTS. Ready from the first asynchronous call on; a store whose first call is synchronous does
+   * without, and `runtime.fast` says why.
+   */
+  readonly fast?: boolean
 }
 
 /** Where a store's programs run. */
@@ -50,6 +57,8 @@ export interface Runtime {
   readonly lanes: number
   /** why there are so many */
   readonly reason: string
+  /** how f32 products are computed */
+  readonly fast: FastRuntime
 }
 
 /** A program that work comes to. */
@@ -63,6 +72,7 @@ export interface Runnable {
 export type Work<T> = Generator<Runnable, T, undefined>
 
 const AUTO_MOST = 8
+const baseline = (reason: string): FastRuntime => ({ path: 'baseline', reason })
 
 /** The number of lanes that an option says. */
 export function checkLanes(where: string, lanes: unknown): number | 'auto' {
@@ -113,16 +123,30 @@ export class Store {
   /** does work on lanes wait for them now? Then nothing else may touch the arena. */
   #waiting = false
 
-  constructor({ lanes = 1 }: StoreOptions = {}) {
+  /** are the fast kernels wanted, and not yet there? */
+  #fastWanted: boolean
+  #fast: FastRuntime = baseline('fast: not asked for')
+
+  constructor({ lanes = 1, fast = false }: StoreOptions = {}) {
+    this.#fastWanted = fast
     this.#wanted = lanes === 'auto' ? Math.min(AUTO_MOST, cores()) : lanes
     const why = this.#wanted > 1 ? lacking() : null
     if (why !== null) this.#oneLane(why)
     else if (this.#wanted > 1) this.#reason = 'one lane until the first call that may wait'
     this.#top = round(Math.max(LOWEST, this.#instance.heapBase))
     this.scratch = this.alloc(SCRATCH_BYTES).address
+    if (fast) this.#fast = baseline('fast: not before the first call that may wait')
   }
 
-  /** Puts the kernels of a module, of the same bits, in kernels' places. Lanes that have started do without: all of a store's instances run the same. */
+  /** Fast kernels from now on, or never: what a store computes does not change on the way. */
+  #settleFast(module: KernelModule | string): void {
+    this.#fastWanted = false
+    if (typeof module === 'string') { this.#fast = baseline(module); return }
+    this.replace(module)
+    this.#fast = { path: 'relaxed', reason: '' }
+  }
+
+  /** Puts the kernels of a module in kernels' places. Lanes that have started do without: all of a store's instances run the same. */
   replace(module: KernelModule): void {
     this.#modules.push(module)
     if (this.#lanes === undefined) this.#applyModules([...this.#modules])
@@ -141,7 +165,7 @@ export class Store {
   /** Where programs run. */
   get runtime(): Runtime {
     const lanes = this.#lanes?.count ?? 1
-    return { binary: this.#lanes === undefined ? 'baseline' : 'shared', lanes, reason: this.#reason }
+    return { binary: this.#lanes === undefined ? 'baseline' : 'shared', lanes, reason: this.#reason, fast: this.#fast }
   }
 
   /** Are there lanes, or may there be? */
@@ -159,6 +183,7 @@ export class Store {
    */
   atOnce<T>(where: string, work: () => Work<T>): T {
     this.checkFree(where)
+    if (this.#fastWanted) this.#settleFast(fastModule() ?? 'fast: the first call was a synchronous one (predict and fit wait for the kernels)')
     const running = work()
     for (let next = running.next(); ;) {
       if (next.done === true) return next.value
@@ -169,6 +194,11 @@ export class Store {
 
   /** Drives work on the store's lanes, when all such work before it is done. */
   async onLanes<T>(where: string, work: () => Work<T>): Promise<T> {
+    if (this.#fastWanted) {
+      const module = await loadFast()
+      // Another call may have settled it meanwhile.
+      if (this.#fastWanted) this.#settleFast(module)
+    }
     if (this.#wanted === 1) return this.atOnce(where, work)
     const turn = this.#turns.then(() => this.#drive(where, work))
     this.#turns = turn.catch(() => undefined)
@@ -476,7 +506,7 @@ export class Store {
 /**
  * A store that several models share by hand: teacher and student, generator and discriminator.
  *
- * @param options - `lanes`: threads, 1 to 256 or 'auto' (default 1)
+ * @param options - `lanes`: threads, 1 to 256 or 'auto' (default 1); `fast`: products that may differ between hosts (default false)
  * @throws TypeError, RangeError for another number of lanes
  * @example
  * const store = createStore()
@@ -484,6 +514,6 @@ export class Store {
  * const b = sequential([dense(2)], { input: [3], name: 'b', store })
  */
 export function createStore(options: StoreOptions = {}): Store {
-  checkOptions('createStore', options, ['lanes'])
-  return new Store({ lanes: checkLanes('createStore.lanes', options.lanes ?? 1) })
+  checkOptions('createStore', options, ['lanes', 'fast'])
+  return new Store({ lanes: checkLanes('createStore.lanes', options.lanes ?? 1), fast: checkFlag('createStore.fast', options.fast ?? false) })
 }

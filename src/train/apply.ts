@@ -134,11 +134,12 @@ export function applyProgram({ groups, averages, bytes }: Layout, sumCount: numb
   let before = 0
   const own = (count: number): View => { const at = { ...partial, offset: before * 16 }; before += count; return at }
   const placed = parts.map((part) => ({ ...part, partial: own(part.tables.count) }))
-  const regularize = (path: string, { pieces, segments, count, weights }: Tables, g: View, to: View): void =>
-    asm.call(path, 'f32_regularize', { pieces, segments, g, partial: to }, { tiles: count, writes: ['partial'], updates: ['g'], reads: weights })
-  for (const { tables, g, partial: to } of placed) regularize('regularize', tables, g, to)
+  // Clipping by a norm needs Σ g²; all else only whether g is finite.
+  const regularize = (path: string, { pieces, segments, count, weights }: Tables, g: View, to: View, norms: boolean): void =>
+    asm.call(path, 'f32_regularize', { pieces, segments, g, partial: to, norms: norms ? 1 : 0 }, { tiles: count, writes: ['partial'], updates: ['g'], reads: weights })
+  for (const { tables, g, optimizer, partial: to } of placed) regularize('regularize', tables, g, to, optimizer.clipping.kind === 'norm' || optimizer.clipping.kind === 'globalNorm')
   const checked = moved === null ? null : shared ? own(moved.count) : asm.buffer([2 * moved.count], 'f64', 'arena')
-  if (moved !== null && checked !== null) regularize('averages', moved, grad, checked)
+  if (moved !== null && checked !== null) regularize('averages', moved, grad, checked, false)
   const others = shared ? { averages: partial, averageCount: before } : { averages: checked ?? 0, averageCount: moved?.count ?? 0 }
   const gated = placed.map(({ tables, optimizer, segments, partial: from, ...rest }) => ({ ...rest, tables, optimizer, segments, ...gate(asm, { tables, clipping: optimizer.clipping, partial: from, sums, sumCount, ...others }) }))
   for (const { tables, optimizer, prefix, bytes: size, g, factor, ok } of gated) {

@@ -13,7 +13,7 @@ export function zeroed(store: Store, bytes: number): Block {
   return block
 }
 
-/** What an update comes to; `ok` is false when something was not finite: then nothing has changed. */
+/** What an update comes to; `ok` is false when something was not finite: then nothing has changed. `norm` is of all gradients, 0 unless a norm clips. */
 export interface Updated { readonly ok: boolean; readonly norm: number; readonly penalty: number }
 
 export class Updater {

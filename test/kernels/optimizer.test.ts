@@ -268,10 +268,10 @@ describe('f32_regularize', () => {
   const kinds: readonly Partial<Segment>[] = [{}, { l2: fround(0.01) }, { l1: fround(0.003) }, { l1: fround(0.02), l2: fround(0.5) }]
   const layout = new Layout(LENGTHS.flatMap((length) => kinds.map((kind) => ({ length, ...kind }))))
 
-  function regularize(layout: Layout, x: Arrays): { g: Float32Array; partial: Float64Array } {
+  function regularize(layout: Layout, x: Arrays, norms = 1): { g: Float32Array; partial: Float64Array } {
     const box = new KernelBox()
     const w = box.put(x.w), g = box.put(x.g), partial = box.alloc(layout.pieces.length * 16)
-    runEveryWay(box, 'f32_regularize', { ...layout.tables(box, w), g: g.address, partial: partial.address }, layout.pieces.length, [g, partial])
+    runEveryWay(box, 'f32_regularize', { ...layout.tables(box, w), g: g.address, partial: partial.address, norms }, layout.pieces.length, [g, partial])
     return { g: box.f32(g), partial: box.f64(partial) }
   }
   function reference(layout: Layout, x: Arrays): { g: Float32Array; partial: number[] } {
@@ -304,6 +304,19 @@ describe('f32_regularize', () => {
       const y = arrays(one, 4)
       y.w[i] = NaN
       expect(at(regularize(one, y).g, i)).toBeNaN()
+    }
+  })
+
+  test('without norms a partial is +0, or NaN when something is not finite; gradients and penalties are the same', () => {
+    const x = arrays(layout, 3)
+    const got = regularize(layout, x, 0), want = reference(layout, x)
+    expectBits(got.g, want.g, 'g')
+    expectBits(got.partial, want.partial.map((p, i) => (i % 2 === 0 ? 0 : p)), 'partial')
+    for (const length of [1, 7, 8, 15, 16, 17, 41]) for (let i = 0; i < length; i++) for (const bad of [NaN, Infinity, -Infinity, fround(3e38), -(2 ** -149)]) {
+      const one = new Layout([{ length }])
+      const y = arrays(one, 4)
+      y.g[i] = bad
+      expectBits(regularize(one, y, 0).partial, [bad - bad, 0])
     }
   })
 
