@@ -1,0 +1,55 @@
+// `npm run bench:peers`: equigrad beside other libraries on the same workloads. Each in a process of its own, one thread, rounds in turn.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { writeData } from './files.mjs'
+import { machineOf } from './machine.mjs'
+import { optionsOf } from './options.mjs'
+import { chosen, fieldOf } from './peers.mjs'
+import { prepareData } from './prepare.mjs'
+import { race } from './race.mjs'
+import { matrixOf, tableOf } from './table.mjs'
+
+if (!existsSync(fileURLToPath(new URL('node_modules', import.meta.url)))) {
+  console.error('bench:peers: expected the other libraries in bench/peers/node_modules, got none. Run: npm --prefix bench/peers ci')
+  process.exit(1)
+}
+const options = optionsOf(process.argv.slice(2))
+const dir = mkdtempSync(join(tmpdir(), 'equigrad-peers-'))
+process.on('exit', () => { rmSync(dir, { recursive: true, force: true }) })
+process.on('SIGINT', () => { process.exit(130) })
+
+/** One line that the next one overwrites, where someone watches. @param {string} text */
+const say = (text) => { if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`) }
+const print = (text) => { say(''); console.log(`${text}\n`) }
+
+/** All parts under one Node. @param {string} node */
+async function bench(node) {
+  const machine = machineOf(node)
+  print(Object.entries(machine).map(([name, value]) => `${name.padEnd(7)} ${value}`).join('\n'))
+  const rows = []
+  const add = (found, text) => { rows.push(...found); print(text) }
+  const race1 = async (workload) => {
+    const { peers, absent } = fieldOf(workload, options.peers)
+    const found = await race(peers, workload, { rounds: options.rounds, dir, node, python: options.python, say })
+    return [...found, ...absent.map(({ name, reason }) => ({ workload: workload.id, title: workload.title, unit: workload.unit, peer: name, version: '', failed: reason }))]
+  }
+  const workloads = chosen(options.parts)
+  for (const workload of workloads.filter(({ kind }) => kind !== 'product')) { const found = await race1(workload); add(found, tableOf(found)) }
+  const products = []
+  for (const workload of workloads.filter(({ kind }) => kind === 'product')) products.push(...await race1(workload))
+  if (products.length > 0) add(products, matrixOf(products))
+  return { machine, rows }
+}
+
+say('makes the data')
+writeData(dir, await prepareData())
+const out = resolve(options.out)
+mkdirSync(out, { recursive: true })
+for (const node of options.nodes) {
+  const result = await bench(node)
+  const stem = join(out, `peers-node${result.machine.Node.split('.')[0]}-${result.machine.date.replace(/\D/g, '')}`)
+  writeFileSync(`${stem}.json`, `${JSON.stringify(result, null, 2)}\n`)
+  print(`wrote ${stem}.json`)
+}
