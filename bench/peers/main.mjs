@@ -6,10 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { writeData } from './files.mjs'
 import { machineOf } from './machine.mjs'
 import { optionsOf } from './options.mjs'
-import { chosen, fieldOf } from './peers.mjs'
+import { races } from './parts.mjs'
 import { prepareData } from './prepare.mjs'
-import { race } from './race.mjs'
-import { matrixOf, tableOf } from './table.mjs'
+import { report } from './report.mjs'
 
 if (!existsSync(fileURLToPath(new URL('node_modules', import.meta.url)))) {
   console.error('bench:peers: expected the other libraries in bench/peers/node_modules, got none. Run: npm --prefix bench/peers ci')
@@ -30,26 +29,19 @@ async function bench(node) {
   print(Object.entries(machine).map(([name, value]) => `${name.padEnd(7)} ${value}`).join('\n'))
   const rows = []
   const add = (found, text) => { rows.push(...found); print(text) }
-  const race1 = async (workload) => {
-    const { peers, absent } = fieldOf(workload, options.peers)
-    const found = await race(peers, workload, { rounds: options.rounds, dir, node, python: options.python, say })
-    return [...found, ...absent.map(({ name, reason }) => ({ workload: workload.id, title: workload.title, unit: workload.unit, peer: name, version: '', failed: reason }))]
-  }
-  const workloads = chosen(options.parts)
-  for (const workload of workloads.filter(({ kind }) => kind !== 'product')) { const found = await race1(workload); add(found, tableOf(found)) }
-  const products = []
-  for (const workload of workloads.filter(({ kind }) => kind === 'product')) products.push(...await race1(workload))
-  if (products.length > 0) add(products, matrixOf(products))
+  await races(options.parts, options.peers, { ...options, data, dir, node, say }, add)
   return { machine, rows }
 }
 
 say('makes the data')
-writeData(dir, await prepareData())
+const data = await prepareData()
+writeData(dir, data)
 const out = resolve(options.out)
 mkdirSync(out, { recursive: true })
 for (const node of options.nodes) {
   const result = await bench(node)
   const stem = join(out, `peers-node${result.machine.Node.split('.')[0]}-${result.machine.date.replace(/\D/g, '')}`)
   writeFileSync(`${stem}.json`, `${JSON.stringify(result, null, 2)}\n`)
-  print(`wrote ${stem}.json`)
+  writeFileSync(`${stem}.html`, report(result))
+  print(`wrote ${stem}.json and ${stem}.html`)
 }

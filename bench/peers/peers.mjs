@@ -12,7 +12,8 @@ const rivals = ['tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js'
 function lacks(adapter, { kind, network, int8, product }) {
   const conv = network?.parts.some((part) => part.kind === 'conv') ?? false
   switch (adapter) {
-    case 'tfjs-wasm': case 'tfjs-cpu': case 'jax-js': return int8 ? 'has no int8' : ''
+    case 'tfjs-wasm': case 'jax-js': return int8 ? 'has no int8' : ''
+    case 'tfjs-cpu': return product !== undefined && product.form !== 'nn' ? 'is left out of transposed products: it is as slow there' : int8 ? 'has no int8' : ''
     case 'onnxruntime-web': return kind === 'train' ? 'does not train' : ''
     case 'brain.js': return kind === 'product' ? 'has no products of matrices' : int8 ? 'has no int8' : conv ? 'has no convolutions' : kind === 'predict' ? 'cannot be given such a network' : ''
     case 'ml-matrix': return kind !== 'product' ? 'has matrices alone' : product?.form !== 'nn' ? 'has no transposed products' : ''

@@ -1,5 +1,6 @@
 // A race: every library has a process of its own, started and warmed up before the first round; then rounds go A B A B …, so that what else the
 // machine does meets all alike.
+import { checkTraining, firstLoss } from './checks.mjs'
 import { spread } from './statistics.mjs'
 import { start } from './subject.mjs'
 
@@ -11,33 +12,37 @@ import { start } from './subject.mjs'
  *   readonly ratio?: import('./statistics.mjs').Spread, readonly cpuRatio?: import('./statistics.mjs').Spread }} Row
  */
 
+/** @typedef {{ readonly rounds: number, readonly data: import('./data.mjs').Data, readonly dir: string, readonly node: string, readonly python: string, readonly say: (text: string) => void }} Options */
+
+/** A process for each peer. @param {readonly Peer[]} peers @param {Options} options */
+export const field = (peers, options) => peers.map((peer) => ({ peer, child: start(peer, options) }))
+
 /**
- * @param {readonly Peer[]} peers - the first is what the others are compared with
- * @param {import('./workloads.mjs').Workload} workload
- * @param {{ readonly rounds: number, readonly dir: string, readonly node: string, readonly python: string, readonly say: (text: string) => void }} options
+ * @param {ReturnType<typeof field>} runners - the first is what the others are compared with
+ * @param {import('./workloads.mjs').Workload} workload @param {Options} options
  * @returns {Promise<Row[]>}
  */
-export async function race(peers, workload, options) {
-  const runners = []
-  try {
-    for (const peer of peers) {
-      options.say(`${workload.id}: ${peer.name} warms up`)
-      const child = start(peer, workload, options)
-      const runner = { peer, child, version: '', check: '', failed: '', rounds: [] }
-      runners.push(runner)
-      await child.ready().then(({ version, check }) => { Object.assign(runner, { version, check }) }, (error) => { runner.failed = error.message })
-    }
-    for (let r = 0; r < options.rounds; r++) {
-      options.say(`${workload.id}: round ${r + 1} of ${options.rounds}`)
-      for (const runner of runners) {
-        if (runner.failed !== '') continue
-        await runner.child.round().then((done) => { runner.rounds.push(done) }, (error) => { runner.failed = error.message })
-      }
-    }
-  } finally {
-    for (const { child } of runners) child.stop()
+export async function race(runners, workload, { rounds, data, say }) {
+  const racing = runners.map(({ peer, child }) => ({ peer, child, version: '', check: '', failed: '', rounds: [] }))
+  for (const runner of racing) {
+    say(`${workload.id}: ${runner.peer.name} warms up`)
+    await ready(runner.child, workload, data).then((said) => { Object.assign(runner, said) }, (error) => { runner.failed = error.message })
   }
-  return runners.map((runner) => rowOf(runner, runners[0], workload))
+  for (let r = 0; r < rounds; r++) {
+    say(`${workload.id}: round ${r + 1} of ${rounds}`)
+    for (const runner of racing) {
+      if (runner.failed !== '') continue
+      await runner.child.round().then((done) => { runner.rounds.push(done) }, (error) => { runner.failed = error.message })
+    }
+  }
+  return racing.map((runner) => rowOf(runner, racing[0], workload))
+}
+
+/** A Python child leaves the check of its losses to us. */
+async function ready(child, workload, data) {
+  const { version, check, note, losses } = await child.prepare(workload)
+  const found = losses ? checkTraining(...losses, firstLoss(workload, data)) : check
+  return { version, check: [found, note].filter(Boolean).join('; ') }
 }
 
 function rowOf({ peer, version, check, failed, rounds }, first, { id, title, unit, each }) {

@@ -37,20 +37,19 @@ export async function prepare(adapter, workload, data, host, cpu) {
   const before = kind === 'train' ? await subject.loss() : NaN
   if (kind === 'predict') found = checkPredictions(workload, data, await subject.predict(rowsOf(data, 0, CHECK_ROWS), CHECK_ROWS))
   if (kind === 'product') { const { a, b } = operands(workload.product); found = checkProduct(workload.product, a, b, await subject.result()) }
-  const count = await warmUp(clock, ROUND_SECONDS[kind], kind === 'product' ? WARM_SECONDS / 4 : WARM_SECONDS)
-  if (kind === 'train') found = checkTraining(before, await subject.loss(), subject.ownLoss ? null : firstLoss(workload, data))
+  const { count, runs } = await warmUp(clock, ROUND_SECONDS[kind], kind === 'product' ? WARM_SECONDS / 4 : WARM_SECONDS)
+  if (kind === 'train') found = checkTraining(before, await subject.loss(), runs, subject.ownLoss ? null : firstLoss(workload, data))
   return { check: [found, subject.note].filter(Boolean).join('; '), /** @returns {Promise<Round>} */ round: () => clock(count) }
 }
 
-/** Runs until the engine's optimised code is in use; returns how many runs fill a round. */
+/** Runs until the engine's optimised code is in use; returns how many runs fill a round, and how many there were. */
 async function warmUp(clock, roundSeconds, warmSeconds) {
-  let count = 1
-  for (let spent = 0, last = 0; ;) {
+  for (let count = 1, runs = 0, spent = 0; ;) {
     const { seconds } = await clock(count)
     spent += seconds
+    runs += count
     const each = seconds / count
-    if ((spent >= warmSeconds && last > 0) || seconds / count > SLOW_SECONDS) return Math.max(1, Math.round(roundSeconds / each))
-    last = each
+    if ((spent >= warmSeconds && runs > 1) || each > SLOW_SECONDS) return { count: Math.max(1, Math.round(roundSeconds / each)), runs }
     count = Math.max(1, Math.ceil(Math.min(count * 4, roundSeconds / each)))
   }
 }

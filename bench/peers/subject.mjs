@@ -11,14 +11,14 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url))
 const oneThread = (threads) => ({ OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) })
 
 /**
- * @param {{ readonly name: string, readonly threads: number }} peer @param {import('./workloads.mjs').Workload} workload
+ * @param {import('./race.mjs').Peer} peer
  * @param {{ readonly dir: string, readonly node: string, readonly python: string }} options
  */
-export function start({ adapter, threads }, workload, { dir, node, python }) {
+export function start({ adapter, threads }, { dir, node, python }) {
   const env = { ...process.env, ...oneThread(threads) }
   const child = adapter === 'torch'
-    ? spawn(python, [here('torch_child.py'), JSON.stringify(workload), dir, String(threads)], { env, stdio: ['pipe', 'pipe', 'pipe'] })
-    : fork(here('child.mjs'), [adapter, String(threads), workload.id, dir], { execPath: node, execArgv: [], env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    ? spawn(python, [here('torch_child.py'), dir, String(threads)], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    : fork(here('child.mjs'), [adapter, String(threads), dir], { execPath: node, execArgv: [], env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   let complaint = ''
   child.stderr?.on('data', (text) => { complaint = `${complaint}${text}`.slice(-2000) })
   const messages = []
@@ -42,13 +42,18 @@ export function start({ adapter, threads }, workload, { dir, node, python }) {
     return message
   }
   const stop = () => { child.kill('SIGKILL') }
-  /** @returns {Promise<import('./rounds.mjs').Round>} */
-  const round = () => {
-    if (adapter === 'torch') child.stdin.write('go\n')
-    else child.send('go')
+  const ask = (message) => {
+    if (adapter === 'torch') child.stdin.write(`${JSON.stringify(message)}\n`)
+    else child.send(message)
     return next()
   }
-  return { ready: next, round, stop }
+  return {
+    /** @param {import('./workloads.mjs').Workload} workload */
+    prepare: (workload) => ask({ prepare: adapter === 'torch' ? workload : workload.id }),
+    /** @returns {Promise<import('./rounds.mjs').Round>} */
+    round: () => ask({ go: true }),
+    stop,
+  }
 }
 
 const lastLine = (text) => text.trim().split('\n').findLast((line) => /error|exception/i.test(line))?.trim() ?? ''

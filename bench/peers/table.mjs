@@ -5,39 +5,50 @@ export const short = (x) => (x >= 1000 ? Math.round(x).toLocaleString('en-US').r
 const times = (spread) => (spread === undefined ? '' : `${short(spread.median)} ×`)
 const range = ({ min, max }) => `${short(min)} to ${short(max)}`
 
-const COLUMNS = ['', 'median', 'range', 'by CPU time', 'ours is', 'range', 'by CPU time', 'checked']
+/** @param {string} first */
+export const columnsOf = (first) => [first, 'median', 'range', 'by CPU time', 'ours is', 'range', 'by CPU time', 'checked']
 
-/** @param {import('./race.mjs').Row} row */
-function cells({ peer, version, failed, check, rate, cpuRate, ratio, cpuRatio }, ours) {
+/** @param {import('./race.mjs').Row} row @param {boolean} ours */
+export function rowCells({ peer, version, check, rate, cpuRate, ratio, cpuRatio }, ours) {
   const name = version === '' || version === undefined ? peer : `${peer} ${version}`
-  if (failed !== undefined) return [name, '–', '', '', '', '', '', failed]
   return [name, short(rate.median), range(rate), short(cpuRate.median), ours ? '' : times(ratio), ours || ratio === undefined ? '' : range(ratio), ours ? '' : times(cpuRatio), check]
 }
 
 /** @param {readonly import('./race.mjs').Row[]} rows - of one workload */
 export function tableOf(rows) {
   const [{ workload, title, unit }] = rows
-  const lines = [COLUMNS, ...rows.map((row, i) => cells(row, i === 0))]
-  const widths = COLUMNS.map((_, c) => Math.max(...lines.map((line) => line[c].length)))
-  const text = lines.map((line) => line.map((cell, c) => (c === 0 || c === COLUMNS.length - 1 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd())
-  return [`${workload.split(' ')[0]}  ${title}, ${unit}`, ...text.map((line) => `  ${line}`)].join('\n')
+  const lines = [columnsOf(''), ...rows.filter(({ failed }) => failed === undefined).map((row) => rowCells(row, row === rows[0]))]
+  const text = aligned(lines, true)
+  return [`${workload.split(' ')[0]}  ${title}, ${unit}`, ...text.map((line) => `  ${line}`), ...reasonsOf(rows)].join('\n')
 }
 
-/** A line for each row of many workloads that share a field: one column a library. @param {readonly import('./race.mjs').Row[]} rows */
-export function matrixOf(rows) {
-  const peers = [...new Set(rows.map(({ peer }) => peer))], titles = [...new Set(rows.map(({ workload }) => workload))]
+/** Who has no figure, and why: those with one reason on one line. @param {readonly import('./race.mjs').Row[]} rows */
+export function reasonsOf(rows) {
+  const reasons = new Map()
+  for (const { peer, failed } of rows) if (failed !== undefined) reasons.set(failed, new Set([...reasons.get(failed) ?? [], peer]))
+  return [...reasons].map(([reason, peers]) => `  no figure: ${[...peers].join(', ')}: ${reason}`)
+}
+
+/** A line for each product, a cell for each library. @param {readonly import('./race.mjs').Row[]} rows */
+export function matrixCells(rows) {
+  const peers = [...new Set(rows.filter(({ rate }) => rate !== undefined).map(({ peer }) => peer))]
   const cell = (workload, peer) => {
     const row = rows.find((r) => r.workload === workload && r.peer === peer)
-    if (row === undefined) return ''
-    if (row.failed !== undefined) return '–'
+    if (row?.rate === undefined) return ''
     return `${short(row.rate.median)}${row.ratio === undefined || peer === peers[0] ? '' : ` (${row.ratio.median.toFixed(2)} ×)`}`
   }
-  const lines = [['', ...peers], ...titles.map((id) => [id.split(' ').slice(1).join(' '), ...peers.map((peer) => cell(id, peer))])]
+  return { peers, lines: [...new Set(rows.map(({ workload }) => workload))].map((id) => [id.split(' ').slice(1).join(' '), ...peers.map((peer) => cell(id, peer))]) }
+}
+
+/** @param {readonly import('./race.mjs').Row[]} rows */
+export function matrixOf(rows) {
+  const { peers, lines } = matrixCells(rows)
+  return [`W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is`, ...aligned([['', ...peers], ...lines]).map((line) => `  ${line}`), ...reasonsOf(rows)].join('\n')
+}
+
+/** Columns of equal width: words to the left, numbers to the right. @param {readonly (readonly string[])[]} lines @param {boolean} [words] - is the last column words? */
+export function aligned(lines, words = false) {
   const widths = lines[0].map((_, c) => Math.max(...lines.map((line) => line[c].length)))
-  const failures = new Map(rows.filter((r) => r.failed !== undefined).map((r) => [`${r.peer}: ${r.failed}`, r]))
-  return [
-    `W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is`,
-    ...lines.map((line) => `  ${line.map((c, i) => (i === 0 ? c.padEnd(widths[i]) : c.padStart(widths[i]))).join('  ').trimEnd()}`),
-    ...[...failures.keys()].map((text) => `  – ${text}`),
-  ].join('\n')
+  const toLeft = (c) => c === 0 || (words && c === widths.length - 1)
+  return lines.map((line) => line.map((cell, c) => (toLeft(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd())
 }
