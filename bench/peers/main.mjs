@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeData } from './files.mjs'
+import { figures } from './figures.mjs'
 import { machineOf } from './machine.mjs'
 import { optionsOf } from './options.mjs'
 import { races } from './parts.mjs'
@@ -27,10 +28,11 @@ const print = (text) => { say(''); console.log(`${text}\n`) }
 async function bench(node) {
   const machine = machineOf(node)
   print(Object.entries(machine).map(([name, value]) => `${name.padEnd(7)} ${value}`).join('\n'))
-  const rows = []
-  const add = (found, text) => { rows.push(...found); print(text) }
-  await races(options.parts, options.peers, { ...options, data, dir, node, say }, add)
-  return { machine, rows }
+  const rows = [], tables = []
+  const settings = { ...options, data, dir, node, say }
+  await races(options.parts, options.peers, settings, (found, text) => { rows.push(...found); print(text) })
+  await figures(options.parts, options.peers, settings, (table, text) => { tables.push(table); print(text) })
+  return { machine, rows, tables }
 }
 
 say('makes the data')

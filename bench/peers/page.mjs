@@ -7,7 +7,7 @@ const style = `
 * { box-sizing: border-box }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; font-variant-numeric: tabular-nums }
 main { max-width: 1000px; margin: 0 auto; padding: 40px 24px 32px }
-h1 { margin: 0; font-size: 26px; line-height: 1.25; letter-spacing: -.01em } h2 { margin: 0 0 2px; font-size: 17px }
+h1 { margin: 0; font-size: 26px; line-height: 1.25; letter-spacing: -.01em } h2 { margin: 0 0 2px; font-size: 17px } h3 { margin: 14px 0 6px; font-size: 14px; font-weight: 600 }
 p { margin: 0 } .soft { color: var(--soft) } .note { margin: 0 0 14px; color: var(--soft); font-size: 14px }
 section { margin-top: 20px; padding: 20px 22px 22px; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; margin-top: 12px; font-size: 13px }

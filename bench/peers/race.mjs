@@ -31,12 +31,16 @@ export async function race(runners, workload, { rounds, data, say }) {
   for (let r = 0; r < rounds; r++) {
     say(`${workload.id}: round ${r + 1} of ${rounds}`)
     for (const runner of racing) {
-      if (runner.failed !== '') continue
+      if (runner.failed !== '' || isSlow(runner)) continue
       await runner.child.round().then((done) => { runner.rounds.push(done) }, (error) => { runner.failed = error.message })
     }
   }
   return racing.map((runner) => rowOf(runner, racing[0], workload))
 }
+
+/** Where one run takes many seconds, two rounds say as much as seven, and the figure is not close to another. */
+const ENOUGH_SECONDS = 20
+const isSlow = ({ rounds }) => rounds.length >= 2 && rounds.reduce((sum, { seconds }) => sum + seconds, 0) > ENOUGH_SECONDS
 
 /** A Python child leaves the check of its losses to us. */
 async function ready(child, workload, data) {
@@ -49,9 +53,9 @@ function rowOf({ peer, version, check, failed, rounds }, first, { id, title, uni
   const row = { workload: id, title, unit, peer: peer.name, version }
   if (failed !== '') return { ...row, failed }
   const rates = (all, key) => all.map((round) => (round.count * each) / round[key])
-  const ratios = (key) => rates(first.rounds, key).map((rate, i) => rate / rates(rounds, key)[i])
+  const ratios = (key) => rates(rounds, key).map((rate, i) => rates(first.rounds, key)[i] / rate)
   return {
-    ...row, check, rounds: rounds.length, rate: spread(rates(rounds, 'seconds')), cpuRate: spread(rates(rounds, 'cpuSeconds')),
+    ...row, check: isSlow({ rounds }) ? `${check}; ${rounds.length} rounds` : check, rounds: rounds.length, rate: spread(rates(rounds, 'seconds')), cpuRate: spread(rates(rounds, 'cpuSeconds')),
     ...(first.failed === '' ? { ratio: spread(ratios('seconds')), cpuRatio: spread(ratios('cpuSeconds')) } : {}),
   }
 }

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** Milliseconds after which a silent child is given up. */
-const SILENCE = 90_000
+const SILENCE = 300_000
 const here = (file) => fileURLToPath(new URL(file, import.meta.url))
 
 /** One thread, whatever a library or its BLAS would like. @param {number} threads */

@@ -1,7 +1,7 @@
 // Rows of a race as text: columns aligned, ratios to ours.
 
 /** A number with three digits that count. @param {number} x */
-export const short = (x) => (x >= 1000 ? Math.round(x).toLocaleString('en-US').replaceAll(',', ' ') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2))
+export const short = (x) => (x < 0 ? `−${short(-x)}` : x >= 1000 ? Math.round(x).toLocaleString('en-US').replaceAll(',', ' ') : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2))
 const times = (spread) => (spread === undefined ? '' : `${short(spread.median)} ×`)
 const range = ({ min, max }) => `${short(min)} to ${short(max)}`
 
@@ -51,4 +51,10 @@ export function aligned(lines, words = false) {
   const widths = lines[0].map((_, c) => Math.max(...lines.map((line) => line[c].length)))
   const toLeft = (c) => c === 0 || (words && c === widths.length - 1)
   return lines.map((line) => line.map((cell, c) => (toLeft(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd())
+}
+
+/** Figures that are not of a race. @param {import('./report.mjs').Table} table */
+export function figuresOf({ id, title, note, columns, rows, failed }) {
+  const lines = [['', ...columns.map(({ name, unit }) => `${name}, ${unit}`)], ...rows.map(({ name, values }) => [name, ...values.map((v) => (v === null ? '' : short(v)))])]
+  return [`${id}  ${title}. ${note}`, ...aligned(lines).map((line) => `  ${line}`), ...failed.map(({ name, reason }) => `  no figure: ${name}: ${reason}`)].join('\n')
 }
