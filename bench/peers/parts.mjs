@@ -1,6 +1,7 @@
 // The parts of a run that are races: one after the other, each with its table.
 import { chosen, fieldOf } from './peers.mjs'
-import { field, race } from './race.mjs'
+import { race } from './race.mjs'
+import { start } from './subject.mjs'
 import { matrixOf, tableOf } from './table.mjs'
 
 /** @typedef {import('./race.mjs').Row} Row */
@@ -36,7 +37,7 @@ async function products(workloads, peers, options) {
 
 /** Processes that live as long as `use` runs. */
 async function once(peers, options, use) {
-  const runners = field(peers, options)
+  const runners = peers.map((peer) => ({ peer, child: start(peer, options) }))
   try { return await use(runners) } finally { for (const { child } of runners) child.stop() }
 }
 

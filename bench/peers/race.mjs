@@ -2,7 +2,6 @@
 // machine does meets all alike.
 import { checkTraining, firstLoss } from './checks.mjs'
 import { spread } from './statistics.mjs'
-import { start } from './subject.mjs'
 
 /** @typedef {{ readonly name: string, readonly adapter: string, readonly threads: number }} Peer */
 /**
@@ -12,14 +11,12 @@ import { start } from './subject.mjs'
  *   readonly ratio?: import('./statistics.mjs').Spread, readonly cpuRatio?: import('./statistics.mjs').Spread }} Row
  */
 
+/** What runs a library: a process, or a page's worker. @typedef {{ readonly peer: Peer, readonly child: { prepare(workload: import('./workloads.mjs').Workload): Promise<any>, round(): Promise<import('./rounds.mjs').Round>, stop(): void } }} Runner */
 /** @typedef {{ readonly rounds: number, readonly data: import('./data.mjs').Data, readonly dir: string, readonly node: string, readonly python: string, readonly say: (text: string) => void }} Options */
 
-/** A process for each peer. @param {readonly Peer[]} peers @param {Options} options */
-export const field = (peers, options) => peers.map((peer) => ({ peer, child: start(peer, options) }))
-
 /**
- * @param {ReturnType<typeof field>} runners - the first is what the others are compared with
- * @param {import('./workloads.mjs').Workload} workload @param {Options} options
+ * @param {readonly Runner[]} runners - the first is what the others are compared with
+ * @param {import('./workloads.mjs').Workload} workload @param {Pick<Options, 'rounds' | 'data' | 'say'>} options
  * @returns {Promise<Row[]>}
  */
 export async function race(runners, workload, { rounds, data, say }) {

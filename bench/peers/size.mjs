@@ -52,7 +52,7 @@ const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length
 async function download(name) {
   const { outputFiles: [{ contents }] } = await build({
     entryPoints: [join(here, 'cold', `${name}.mjs`)], bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', write: false, logLevel: 'silent',
-    external: ['node:*', 'fs', 'path', 'os', 'crypto', 'util', 'worker_threads', 'perf_hooks', 'string_decoder', 'buffer'], define: { 'process.env.NODE_ENV': '"production"' }, legalComments: 'none',
+    external: ['node:*', 'fs', 'path', 'os', 'crypto', 'util', 'worker_threads', 'perf_hooks', 'string_decoder', 'buffer', 'stream', 'events'], define: { 'process.env.NODE_ENV': '"production"' }, legalComments: 'none',
   })
   return gzip(contents) + libraries[name].wasm.reduce((sum, file) => sum + gzip(readFileSync(join(here, 'node_modules', file))), 0)
 }

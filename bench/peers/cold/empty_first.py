@@ -1,4 +1,4 @@
-# A Python that does nothing else: what is taken off cold/torch.py.
+# A Python that does nothing else: what is taken off cold/torch_first.py.
 import json
 import time
 
