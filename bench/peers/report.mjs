@@ -1,7 +1,7 @@
 // A run as one HTML file that loads nothing: a chart and a table for each workload, the products as one table, what the machine was.
 import { barChart, barsOf, escape } from './chart.mjs'
 import { facts, page, tableHtml } from './page.mjs'
-import { columnsOf, matrixCells, rowCells } from './table.mjs'
+import { columnsOf, matrixCells, reasonsOf, rowCells } from './table.mjs'
 
 /**
  * @typedef {{ readonly machine: Readonly<Record<string, string>>, readonly rows: readonly import('./race.mjs').Row[], readonly tables?: readonly Table[] }} Result
@@ -43,8 +43,8 @@ ${tableHtml(['product', ...peers], lines.map((cells) => ({ cells })))}${reasons(
 }
 
 function reasons(rows) {
-  const failed = new Map(rows.filter((row) => row.failed !== undefined).map(({ peer, failed }) => [peer, failed]))
-  return failed.size === 0 ? '' : `<ul>${[...failed].map(([peer, reason]) => `<li>${escape(peer)}: no figure, ${escape(reason)}</li>`).join('')}</ul>`
+  const lines = reasonsOf(rows)
+  return lines.length === 0 ? '' : `<ul>${lines.map((line) => `<li>${escape(line)}</li>`).join('')}</ul>`
 }
 
 /** @param {Table} table */

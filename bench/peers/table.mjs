@@ -19,14 +19,14 @@ export function tableOf(rows) {
   const [{ workload, title, unit }] = rows
   const lines = [columnsOf(''), ...rows.filter(({ failed }) => failed === undefined).map((row) => rowCells(row, row === rows[0]))]
   const text = aligned(lines, true)
-  return [`${workload.split(' ')[0]}  ${title}, ${unit}`, ...text.map((line) => `  ${line}`), ...reasonsOf(rows)].join('\n')
+  return [`${workload.split(' ')[0]}  ${title}, ${unit}`, ...text.map((line) => `  ${line}`), ...reasonsOf(rows).map((line) => `  ${line}`)].join('\n')
 }
 
 /** Who has no figure, and why: those with one reason on one line. @param {readonly import('./race.mjs').Row[]} rows */
 export function reasonsOf(rows) {
   const reasons = new Map()
   for (const { peer, failed } of rows) if (failed !== undefined) reasons.set(failed, new Set([...reasons.get(failed) ?? [], peer]))
-  return [...reasons].map(([reason, peers]) => `  no figure: ${[...peers].join(', ')}: ${reason}`)
+  return [...reasons].map(([reason, peers]) => `${[...peers].join(', ')}: no figure, ${reason}`)
 }
 
 /** A line for each product, a cell for each library. @param {readonly import('./race.mjs').Row[]} rows */
@@ -43,7 +43,7 @@ export function matrixCells(rows) {
 /** @param {readonly import('./race.mjs').Row[]} rows */
 export function matrixOf(rows) {
   const { peers, lines } = matrixCells(rows)
-  return [`W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is`, ...aligned([['', ...peers], ...lines]).map((line) => `  ${line}`), ...reasonsOf(rows)].join('\n')
+  return [`W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is`, ...aligned([['', ...peers], ...lines]).map((line) => `  ${line}`), ...reasonsOf(rows).map((line) => `  ${line}`)].join('\n')
 }
 
 /** Columns of equal width: words to the left, numbers to the right. @param {readonly (readonly string[])[]} lines @param {boolean} [words] - is the last column words? */
@@ -56,5 +56,5 @@ export function aligned(lines, words = false) {
 /** Figures that are not of a race. @param {import('./report.mjs').Table} table */
 export function figuresOf({ id, title, note, columns, rows, failed }) {
   const lines = [['', ...columns.map(({ name, unit }) => `${name}, ${unit}`)], ...rows.map(({ name, values }) => [name, ...values.map((v) => (v === null ? '' : short(v)))])]
-  return [`${id}  ${title}. ${note}`, ...aligned(lines).map((line) => `  ${line}`), ...failed.map(({ name, reason }) => `  no figure: ${name}: ${reason}`)].join('\n')
+  return [`${id}  ${title}. ${note}`, ...aligned(lines).map((line) => `  ${line}`), ...failed.map(({ name, reason }) => `  ${name}: no figure, ${reason}`)].join('\n')
 }

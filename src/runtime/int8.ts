@@ -1,6 +1,7 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
-import { inflated, type Kernel } from './binary.js'
+import type { Kernel } from './binary.js'
 import { accept, instantiateExtension } from './extensions.js'
+import { inflated } from './inflate.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {

@@ -4,7 +4,7 @@ import { barChart, barsOf, escape } from '../chart.mjs'
 import { facts, tableHtml } from '../page.mjs'
 import { prepareData } from '../prepare.mjs'
 import { race } from '../race.mjs'
-import { short } from '../table.mjs'
+import { reasonsOf, short } from '../table.mjs'
 import { workloads } from '../workloads.mjs'
 import { start } from './subject.mjs'
 
@@ -20,12 +20,12 @@ const takes = (library, { kind }) => library !== 'onnxruntime-web' || kind === '
 function show(rows) {
   const [{ workload, title, unit }] = rows
   const found = rows.filter(({ rate }) => rate !== undefined)
-  const failed = rows.filter((row) => row.failed !== undefined)
+  const failed = reasonsOf(rows)
   const cells = ({ peer, version, rate, ratio, check }) => [`${peer} ${version}`, short(rate.median), `${short(rate.min)} to ${short(rate.max)}`, peer === 'equigrad' ? '' : `${short(ratio.median)} ×`, check]
   document.getElementById('results').insertAdjacentHTML('beforeend', `<section><h2>${escape(workload.split(' ')[0])} · ${escape(title)}</h2><p class="note">${escape(unit)}, more is better</p>
 ${found.length === 0 ? '' : barChart({ title, unit, bars: barsOf(rows) })}
 <details><summary>Numbers</summary>${tableHtml(['library', 'median', 'range', 'ours is', 'checked'], found.map((row) => ({ cells: cells(row), ours: row.peer === 'equigrad' })), true)}</details>
-${failed.length === 0 ? '' : `<ul>${failed.map((row) => `<li>${escape(row.peer)}: no figure, ${escape(row.failed)}</li>`).join('')}</ul>`}</section>`)
+${failed.length === 0 ? '' : `<ul>${failed.map((line) => `<li>${escape(line)}</li>`).join('')}</ul>`}</section>`)
 }
 
 async function bench() {
