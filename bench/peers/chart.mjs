@@ -35,5 +35,5 @@ export const chartStyle = `
 /** The bars of a race. @param {readonly import('./race.mjs').Row[]} rows - of one workload, ours first */
 export const barsOf = (rows) => rows.filter(({ rate }) => rate !== undefined).map(({ peer, rate, ratio }, i) => ({
   name: peer, value: rate.median, low: rate.min, high: rate.max, ours: peer.startsWith('equigrad'),
-  note: i === 0 || ratio === undefined ? '' : `ours ${short(ratio.median)} × as fast`,
+  note: i === 0 || ratio === undefined ? '' : peer.startsWith('equigrad') ? `${short(1 / ratio.median)} × as fast as the first` : `ours ${short(ratio.median)} × as fast`,
 }))

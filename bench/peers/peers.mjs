@@ -29,7 +29,10 @@ const repeats = (adapter, { product }) => product?.fixed === true && !['equigrad
  * @returns {{ readonly peers: readonly Peer[], readonly absent: readonly { readonly name: string, readonly reason: string }[] }}
  */
 export function fieldOf(workload, only) {
-  if (workload.lanes) return { peers: [peer('equigrad'), peer('equigrad', 2, 'equigrad, 2 lanes')], absent: [] }
+  if (workload.lanes) {
+    const others = workload.kind === 'predict' && (only === null || only.includes('onnxruntime-web')) ? [peer('onnxruntime-web'), peer('onnxruntime-web', 2, 'onnxruntime-web, 2 threads')] : []
+    return { peers: [peer('equigrad'), peer('equigrad', 2, 'equigrad, 2 lanes'), ...others], absent: [] }
+  }
   const all = rivals.filter((name) => (only === null || only.includes(name)) && !repeats(name, workload))
   const reasons = all.map((name) => ({ name, reason: lacks(name, workload) }))
   return { peers: [peer('equigrad'), ...reasons.filter(({ reason }) => reason === '').map(({ name }) => peer(name))], absent: reasons.filter(({ reason }) => reason !== '') }

@@ -37,9 +37,9 @@ const productName = ({ form, m, n, k, fixed }) => `${m}×${n}×${k} ${form}${fix
  */
 /** @type {(id: string, title: string, network: Network, more?: object) => Workload} */
 const training = (id, title, network, more = {}) => ({ id, part: id, title: `training ${title}, Adam, batch 128`, kind: 'train', unit: 'samples/s', each: 128, batch: 128, network, ...more })
-/** @type {(part: string, batch: number, int8: boolean) => Workload} */
-const prediction = (part, batch, int8) => ({
-  id: `${part} batch ${batch}`, part, title: `prediction ${wide.name}, ${int8 ? 'int8' : 'f32'}, batch ${batch}`, kind: 'predict', unit: 'samples/s', each: batch, batch, network: wide, int8,
+/** @type {(part: string, batch: number, int8: boolean, more?: object) => Workload} */
+const prediction = (part, batch, int8, more = {}) => ({
+  id: `${part} batch ${batch}`, part, title: `prediction ${wide.name}, ${int8 ? 'int8' : 'f32'}, batch ${batch}${'lanes' in more ? ', one thread and two' : ''}`, kind: 'predict', unit: 'samples/s', each: batch, batch, network: wide, int8, ...more,
 })
 
 /** @type {readonly Workload[]} */
@@ -54,6 +54,7 @@ export const workloads = [
   training('W9 W1', `${example.name}, one lane and two`, example, { part: 'W9', lanes: true }),
   training('W9 W2', `${wide.name}, one lane and two`, wide, { part: 'W9', lanes: true }),
   training('W9 W3', 'the small CNN, one lane and two', cnn, { part: 'W9', lanes: true }),
+  prediction('W9', 256, false, { lanes: true }),
 ]
 
 /** The parts that are not races of rounds. */

@@ -47,8 +47,9 @@ async function prediction({ network, batch, int8 }, data, lanes) {
   const model = int8 ? await quantize(net, { calibration: rowsOf(data, 0, CALIBRATION) }) : net
   const x = rowsOf(data, 0, batch)
   return {
-    run: (n) => { for (let i = 0; i < n; i++) model.predictSync(x) },
-    predict: (all) => model.predictSync(all).data,
+    // at once where that is possible: with lanes it is not
+    run: lanes === 1 ? (n) => { for (let i = 0; i < n; i++) model.predictSync(x) } : async (n) => { for (let i = 0; i < n; i++) await model.predict(x) },
+    predict: async (all) => (await model.predict(all)).data,
     note: int8 ? `${model.runtime.int8.path} path` : '',
   }
 }
