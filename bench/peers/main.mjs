@@ -15,7 +15,10 @@ if (!existsSync(fileURLToPath(new URL('node_modules', import.meta.url)))) {
   console.error('bench:peers: expected the other libraries in bench/peers/node_modules, got none. Run: npm --prefix bench/peers ci')
   process.exit(1)
 }
-const options = optionsOf(process.argv.slice(2))
+const options = settings()
+function settings() {
+  try { return optionsOf(process.argv.slice(2)) } catch (error) { console.error(`bench:peers: ${error.message}`); process.exit(2) }
+}
 const dir = mkdtempSync(join(tmpdir(), 'equigrad-peers-'))
 process.on('exit', () => { rmSync(dir, { recursive: true, force: true }) })
 process.on('SIGINT', () => { process.exit(130) })
@@ -29,9 +32,9 @@ async function bench(node) {
   const machine = machineOf(node)
   print(Object.entries(machine).map(([name, value]) => `${name.padEnd(7)} ${value}`).join('\n'))
   const rows = [], tables = []
-  const settings = { ...options, data, dir, node, say }
-  await races(options.parts, options.peers, settings, (found, text) => { rows.push(...found); print(text) })
-  await figures(options.parts, options.peers, settings, (table, text) => { tables.push(table); print(text) })
+  const all = { ...options, data, dir, node, say }
+  await races(options.parts, options.peers, all, (found, text) => { rows.push(...found); print(text) })
+  await figures(options.parts, options.peers, all, (table, text) => { tables.push(table); print(text) })
   return { machine, rows, tables }
 }
 

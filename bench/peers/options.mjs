@@ -1,6 +1,7 @@
 // The words of `npm run bench:peers -- …`.
 import { accessSync, constants } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { rivals } from './peers.mjs'
 import { otherParts, workloads } from './workloads.mjs'
 
 const PARTS = [...new Set([...workloads.map(({ part }) => part), ...Object.keys(otherParts)])]
@@ -8,7 +9,7 @@ const PARTS = [...new Set([...workloads.map(({ part }) => part), ...Object.keys(
 const HELP = `npm run bench:peers [-- OPTIONS]      equigrad beside other libraries, on the same workloads, in turn
 
   --only W1,W4        parts to run: ${PARTS.join(', ')} (default: all)
-  --peers a,b         libraries to run beside ours (default: all)
+  --peers a,b         libraries to run beside ours: ${rivals.join(', ')} (default: all)
   --node PATH         the Node that libraries run under; may be given again (default: this one)
   --rounds N          rounds of each race, at least 7 (default: 7)
   --python PATH       the Python that may have torch (default: /usr/bin/python3, or python3)
@@ -24,13 +25,18 @@ export function optionsOf(args) {
     },
   })
   if (values.help) { console.log(HELP); process.exit(0) }
-  const list = (text) => text?.split(',').map((word) => word.trim()) ?? null
-  const parts = list(values.only)
-  const unknown = parts?.find((part) => !PARTS.includes(part))
-  if (unknown !== undefined) throw new Error(`--only: expected parts among ${PARTS.join(', ')}, got ${unknown}.`)
+  const parts = among('--only', values.only, PARTS), peers = among('--peers', values.peers, rivals)
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 7) throw new Error(`--rounds: expected a whole number from 7, got ${values.rounds}.`)
-  return { parts, peers: list(values.peers), nodes: values.node ?? [process.execPath], rounds, python: values.python ?? (isProgram('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'), out: values.out }
+  return { parts, peers, nodes: values.node ?? [process.execPath], rounds, python: values.python ?? (isProgram('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'), out: values.out }
+}
+
+/** Words between commas, or null for all. */
+function among(option, text, known) {
+  const words = text?.split(',').map((word) => word.trim()) ?? null
+  const unknown = words?.find((word) => !known.includes(word))
+  if (unknown !== undefined) throw new Error(`${option}: expected some of ${known.join(', ')}, got ${unknown}.`)
+  return words
 }
 
 function isProgram(path) {

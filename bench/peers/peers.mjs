@@ -6,7 +6,8 @@ import { workloads } from './workloads.mjs'
 /** @param {string} adapter @param {number} [threads] @param {string} [name] @returns {Peer} */
 const peer = (adapter, threads = 1, name = adapter) => ({ adapter, threads, name })
 
-const rivals = ['tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js', 'ml-matrix', 'torch']
+/** All libraries but ours. */
+export const rivals = ['tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js', 'ml-matrix', 'torch']
 
 /** Why a library has no figure for a workload; '' where it has one. @param {string} adapter @param {import('./workloads.mjs').Workload} workload */
 function lacks(adapter, { kind, network, int8, product }) {
