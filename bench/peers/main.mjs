@@ -27,15 +27,22 @@ process.on('SIGINT', () => { process.exit(130) })
 const say = (text) => { if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`) }
 const print = (text) => { say(''); console.log(`${text}\n`) }
 
-/** All parts under one Node. @param {string} node */
+/** All parts under one Node; what there is of them is written after each. @param {string} node */
 async function bench(node) {
   const machine = machineOf(node)
   print(Object.entries(machine).map(([name, value]) => `${name.padEnd(7)} ${value}`).join('\n'))
   const rows = [], tables = []
+  const stem = join(out, `peers-node${machine.Node.split('.')[0]}-${machine.date.replace(/\D/g, '')}`)
+  const keep = (list, found, text) => {
+    list.push(...found)
+    writeFileSync(`${stem}.json`, `${JSON.stringify({ machine, rows, tables }, null, 2)}\n`)
+    writeFileSync(`${stem}.html`, report({ machine, rows, tables }))
+    print(text)
+  }
   const all = { ...options, data, dir, node, say }
-  await races(options.parts, options.peers, all, (found, text) => { rows.push(...found); print(text) })
-  await figures(options.parts, options.peers, all, (table, text) => { tables.push(table); print(text) })
-  return { machine, rows, tables }
+  await races(options.parts, options.peers, all, (found, text) => { keep(rows, found, text) })
+  await figures(options.parts, options.peers, all, (table, text) => { keep(tables, [table], text) })
+  print(`wrote ${stem}.json and ${stem}.html`)
 }
 
 say('makes the data')
@@ -43,10 +50,4 @@ const data = await prepareData()
 writeData(dir, data)
 const out = resolve(options.out)
 mkdirSync(out, { recursive: true })
-for (const node of options.nodes) {
-  const result = await bench(node)
-  const stem = join(out, `peers-node${result.machine.Node.split('.')[0]}-${result.machine.date.replace(/\D/g, '')}`)
-  writeFileSync(`${stem}.json`, `${JSON.stringify(result, null, 2)}\n`)
-  writeFileSync(`${stem}.html`, report(result))
-  print(`wrote ${stem}.json and ${stem}.html`)
-}
+for (const node of options.nodes) await bench(node)

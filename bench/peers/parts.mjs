@@ -17,12 +17,18 @@ export async function races(parts, peers, options, add) {
     const rows = [...await once(taking, options, (runners) => race(runners, workload, options)), ...absent.map((one) => absentRow(workload, one))]
     add(rows, tableOf(rows))
   }
-  const rows = await products(workloads.filter(({ kind }) => kind === 'product'), peers, options)
-  if (rows.length > 0) add(rows, matrixOf(rows))
+  const products = workloads.filter(({ kind }) => kind === 'product')
+  for (const group of new Set(products.map(groupOf))) {
+    const rows = await series(products.filter((workload) => groupOf(workload) === group), peers, options)
+    add(rows, matrixOf(rows))
+  }
 }
 
+/** Products that share a table. */
+const groupOf = ({ product: { form, fixed } }) => `${form} ${fixed}`
+
 /** Many short races: each library keeps its process for all of them. */
-async function products(workloads, peers, options) {
+async function series(workloads, peers, options) {
   const fields = workloads.map((workload) => fieldOf(workload, peers))
   const all = [...new Map(fields.flatMap((f) => f.peers).map((peer) => [peer.name, peer])).values()]
   return once(all, options, async (runners) => {
