@@ -9,11 +9,15 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 
-/** The modules, by name: `kernels` runs everywhere; the others import the memory of one and replace or add to what it exports. */
+/**
+ * The modules, by name: `kernels` runs everywhere; `int8` imports the memory of one and replaces what it exports; `peak` stands alone, and is in the
+ * command line only.
+ */
 const modules = {
   kernels: { entry: 'assembly/index.ts', target: 'kernels' },
   int8: { entry: 'assembly/int8.ts', target: 'relaxed' },
   fast: { entry: 'assembly/fast.ts', target: 'relaxed' },
+  peak: { entry: 'bench/assembly/peak.ts', target: 'kernels' },
 }
 
 async function compile(entry, target, out) {
@@ -31,7 +35,8 @@ if (own !== undefined) {
 }
 
 const time = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
-const sources = readdirSync('assembly', { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
+const filesOf = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
+const sources = ['assembly', 'bench/assembly'].flatMap(filesOf)
 const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs'].map(time))
 for (const [name, { entry, target }] of Object.entries(modules)) {
   const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]

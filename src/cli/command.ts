@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { EquigradError, NonFiniteError, RuntimeError } from '../index.js'
+import { bench, type BenchOptions } from './bench.js'
 import { InputError, OutputError, type Io } from './io.js'
 import { OPTIMIZERS, train, type OptimizerName, type TrainOptions } from './train.js'
 
@@ -32,6 +33,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .helpCommand(false)
     .addHelpText('after', '\nRun `equigrad train --help` for what training takes.')
   trainCommand(program, async (options) => { code = await train(options, program.version() ?? '', io) })
+  benchCommand(program, async (options) => { code = await bench(options, program.version() ?? '', io) })
   try {
     await program.parseAsync(args, { from: 'user' })
     return code
@@ -80,11 +82,29 @@ Exit code: 0 done, 1 training failed, 2 bad input, 130 stopped.`)
     .action(action)
 }
 
+function benchCommand(program: Command, action: (options: BenchOptions) => Promise<void>): void {
+  program.command('bench')
+    .summary('measure how fast this machine trains and predicts, in less than a minute')
+    .description(
+      'Trains the worked example and a wider network and predicts with it, in f32 and int8, on one thread, and prints samples per second, with the share ' +
+      'of what the f32 mul + add limit of 128-bit WebAssembly SIMD, measured beside it, allows.')
+    .option('--json', 'print one line of JSON instead of a table', false)
+    .option('--rounds <n>', 'rounds that each figure is the median of, an odd number', oddFrom1, 9)
+    .helpOption('-h, --help', 'print this help')
+    .action(action)
+}
+
 // ---- values of options: commander puts the option's name in front of these messages ------------------------------------------------
 
 const wholeFrom = (min: number) => (text: string): number => {
   const n = Number(text)
   if (!/^\d+$/.test(text) || n < min || !Number.isSafeInteger(n)) throw new InvalidArgumentError(`Expected a whole number from ${min}.`)
+  return n
+}
+
+function oddFrom1(text: string): number {
+  const n = wholeFrom(1)(text)
+  if (n % 2 === 0) throw new InvalidArgumentError('Expected an odd number.')
   return n
 }
 

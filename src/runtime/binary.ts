@@ -1,9 +1,9 @@
 // The kernel binary: made from its deflated text at first need, once for all stores. The one place that compiles and instantiates.
 import { instantiateSync } from '@assemblyscript/loader'
-import { inflateSync } from 'fflate'
 import { RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
+import { inflated } from './inflate.js'
 import { byteLength, deflated } from './kernels.generated.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
 
@@ -44,10 +44,6 @@ export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name
 
 let compiled: WebAssembly.Module | undefined
 let compiledShared: WebAssembly.Module | undefined
-
-/** A module as tools/wasm.mjs writes it: deflated, in base64. */
-export const inflated = (text: string, length: number): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(inflateSync(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), { out: new Uint8Array(length) }))
 
 function bytes(): Uint8Array<ArrayBuffer> {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')

@@ -2,7 +2,8 @@
 // computes differs from host to host: the one thing in this package that may.
 import { KC, PANEL, SCRATCH_BYTES, type KernelName } from '../compiler/kernels.js'
 import { NO_ACTIVATION } from '../core/codes.js'
-import { inflated, instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
+import { instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
+import { inflated } from './inflate.js'
 
 /** Whether a store's f32 products run by the relaxed multiply-add. */
 export interface FastRuntime {

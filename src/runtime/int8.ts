@@ -1,7 +1,8 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
 import { PANEL } from '../compiler/kernels.js'
-import { inflated, kernelModule, kernelsOf, type Kernel } from './binary.js'
+import { kernelModule, kernelsOf, type Kernel } from './binary.js'
 import { accept } from './extensions.js'
+import { inflated } from './inflate.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {

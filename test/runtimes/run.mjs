@@ -54,10 +54,11 @@ function install() {
 const local = (path) => (existsSync(join(here, 'node_modules', path)) ? join(here, 'node_modules', path) : null)
 const node = (program) => program && { version: execute(program, ['--version']).trim(), rows: JSON.parse(execute(program, ['main.js'])) }
 
+const denoBin = local('deno/bin.cjs')
+const runDeno = (...args) => execute(process.execPath, [denoBin, ...args], site, { DENO_DIR: join(site, '.deno'), DENO_NO_UPDATE_CHECK: '1' })
 function deno() {
-  const bin = local('deno/bin.cjs')
-  if (bin === null) return null
-  const run = (...args) => execute(process.execPath, [bin, ...args], site, { DENO_DIR: join(site, '.deno'), DENO_NO_UPDATE_CHECK: '1' })
+  if (denoBin === null) return null
+  const run = runDeno
   return { version: run('--version').split('\n')[0], rows: JSON.parse(run('run', '--cached-only', '--no-lock', '--no-prompt', 'main.js')) } // no permission is given
 }
 
@@ -108,6 +109,22 @@ const runtimes = {
   chromium,
 }
 
+// --- the command's bench, where there are commands: that it runs and knows where it is, not how fast it is -------------------------------------
+
+const command = join('node_modules', 'equigrad', 'dist', 'cli.js')
+const benchArgs = [command, 'bench', '--json', '--rounds', '1']
+/** By runtime, what runs it, and what it must say that it ran on. */
+const benches = {
+  'this node': ['Node', () => execute(process.execPath, benchArgs)],
+  deno: ['Deno', () => denoBin && runDeno('run', '--allow-all', '--cached-only', '--no-lock', ...benchArgs)],
+  bun: ['Bun', () => { const bun = local('bun-linux/bin/bun'); return bun && execute(bun, benchArgs) }],
+}
+function checkBench(text, name) {
+  const { runtime, peak, rows } = JSON.parse(text)
+  if (!runtime.startsWith(name)) throw new Error(`says that it ran on ${runtime}`)
+  if (!(peak > 0) || rows.length !== 6 || rows.some(({ rate }) => !(rate.median > 0))) throw new Error(`printed ${text}`)
+}
+
 // --- what the package must be, apart from its numbers --------------------------------------------------------------------------------------
 
 const trap = `for (const name of Object.getOwnPropertyNames(WebAssembly)) if (name !== 'Memory') WebAssembly[name] = () => { throw new Error('WebAssembly.' + name + ' at import time') }
@@ -126,7 +143,7 @@ const packageChecks = {
   },
   'compiles nothing when it is imported': () => execute(process.execPath, ['--input-type=module', '--eval', trap]),
   'can be required': () => execute(process.execPath, ['--no-warnings', '--input-type=commonjs', '--eval', "if (typeof require('equigrad').sequential !== 'function') throw new Error('no sequential')"]),
-  'has a command': () => { if (!execute(process.execPath, [join('node_modules', 'equigrad', 'dist', 'cli.js'), '--help']).includes('equigrad')) throw new Error('no help') },
+  'has a command': () => { if (!execute(process.execPath, [command, '--help']).includes('equigrad')) throw new Error('no help') },
 }
 
 // --- the run ------------------------------------------------------------------------------------------------------------------------------
@@ -169,6 +186,10 @@ for (const [name, run] of chosen) {
         report(differs.length === 0, `${name} (${result.version}) ${row}, lanes: ${lanes}`, differs.length > 0 ? `other bits in ${differs.join(', ')}` : '')
       }
     }
+    const [word, bench] = benches[name] ?? []
+    if (bench === undefined) continue
+    checkBench(bench(), word)
+    report(true, `${name} (${result.version}) equigrad bench`)
   } catch (error) { report(false, name, reason(error)) }
 }
 console.log(`${count.passed} passed, ${count.failed} failed`)

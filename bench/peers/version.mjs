@@ -1,0 +1,8 @@
+// The libraries' versions: exact in package.json.
+import own from '../../package.json' with { type: 'json' }
+import peers from './package.json' with { type: 'json' }
+
+const packages = { 'tfjs-wasm': '@tensorflow/tfjs', 'tfjs-cpu': '@tensorflow/tfjs', 'jax-js': '@jax-js/jax' }
+
+/** @param {string} adapter - its name */
+export const versionOf = (adapter) => (adapter === 'equigrad' ? own.version : peers.dependencies[packages[adapter] ?? adapter])
