@@ -26,6 +26,8 @@ const PATIENCE: usize = 24
 const FAILED: usize = 28
 /** lanes that wait for a run without spinning */
 const IDLE: usize = 32
+/** looks at a word before a lane sleeps in a meeting */
+const SPINS: usize = 36
 const ARRIVED: usize = 64
 const PHASE: usize = 68
 const SLEEPERS: usize = 72
@@ -35,8 +37,7 @@ const LINE: usize = 64
 const PROGRESS: usize = 0
 const MET: usize = 4
 
-/** Looks at a word before a lane sleeps: some ten microseconds in a meeting, some more between two runs of a step. */
-const SPINS: i32 = 10000
+/** Looks at a word before a lane sleeps between two runs of a step: some ten microseconds. */
 const SPINS_IDLE: i32 = 50000
 /** Nanoseconds of a slice of a wait. */
 const SLICE: i64 = 100_000_000
@@ -214,7 +215,8 @@ function meet(): u32 {
     if (atomic.load<u32>(control + SLEEPERS) != 0) atomic.notify(control + PHASE, -1)
     return 0
   }
-  for (let i = 0; i < SPINS; i++) if (atomic.load<u32>(control + PHASE) != phase) return 0
+  const spins = load<u32>(control, SPINS)
+  for (let i: u32 = 0; i < spins; i++) if (atomic.load<u32>(control + PHASE) != phase) return 0
   return sleep(phase)
 }
 

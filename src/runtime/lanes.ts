@@ -2,10 +2,10 @@
 // may not wait. The walk and the meetings are in WebAssembly (assembly/run); this starts, watches and ends the workers.
 import { SCRATCH_BYTES } from '../compiler/kernels.js'
 import { kernelNames, sharedModule, type Instance, type KernelModule } from './binary.js'
-import { READY, startWorker, type LaneWorker } from './platform/workers.js'
+import { cores, READY, startWorker, type LaneWorker } from './platform/workers.js'
 
 /** Words of the control block (assembly/run/run.ts). */
-const STOP = 1, SCRATCH = 4, LANES = 5, PATIENCE = 6, LINES = 32, LINE = 16
+const STOP = 1, SCRATCH = 4, LANES = 5, PATIENCE = 6, SPINS = 9, LINES = 32, LINE = 16
 /** Bytes of the control block of so many lanes, and of their scratch. */
 const controlBytes = (count: number): number => (LINES + LINE * count) * 4
 export const lanesBytes = (count: number): number => controlBytes(count) + SCRATCH_BYTES * count
@@ -15,6 +15,12 @@ export const MOST_LANES = 256
 /** Milliseconds of one slice of a wait, and until a lane that does nothing is given up, or one that does not start. */
 const SLICE = 100
 export const PATIENCE_MS = 10_000
+
+/**
+ * Looks at a word before a lane sleeps in a meeting: some hundred microseconds, for a lane that sleeps is woken late, and often on the core
+ * of the one that wakes it; some ten where lanes share cores, since the one that looks keeps another from its work.
+ */
+const spinsOf = (count: number): number => (count <= cores() ? 300_000 : 10_000)
 
 export interface LanesOptions {
   readonly count: number
@@ -53,6 +59,7 @@ export class Lanes {
     words.fill(0)
     words[SCRATCH] = control + controlBytes(count)
     words[LANES] = count
+    words[SPINS] = spinsOf(count)
     words[PATIENCE] = Math.max(1, Math.round(patience / SLICE))
   }
 
