@@ -43,10 +43,10 @@ const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
 const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 
 /** The faces: the command imports them as they are in dist/, so that what it runs is what others run. */
-const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js' }
+const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
 
 const library = {
-  input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
+  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, doctor: `${from}/doctor/index.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, plain, wasm], onwarn,
@@ -58,7 +58,7 @@ const command = {
   plugins, onwarn,
 }
 const types = {
-  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts` },
+  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, doctor: `${from}/doctor/index.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
   plugins: [dts()], onwarn,
 }

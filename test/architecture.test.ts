@@ -13,7 +13,7 @@ const list = (dir: string): string[] => readdirSync(join(root, dir), { recursive
 /** A folder imports from smaller floors or its own. */
 const FLOOR: Readonly<Record<string, number>> = {
   core: 0, data: 1, compiler: 1, nn: 2, optim: 2, runtime: 2, model: 3, formats: 4, train: 5,
-  compress: 6, explain: 6, selfsupervised: 6, distributed: 6, cli: 7,
+  compress: 6, explain: 6, selfsupervised: 6, distributed: 6, doctor: 7, cli: 8,
 }
 const folderOf = (file: string): string => /^src\/([^/]+)\//.exec(file)?.[1] ?? 'face'
 

@@ -3,7 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { EquigradError, NonFiniteError, RuntimeError } from '../index.js'
 import { bench, type BenchOptions } from './bench.js'
+import { printDoctor, type DoctorOptions } from './doctor.js'
 import { InputError, OutputError, type Io } from './io.js'
+import { predict, type PredictOptions } from './predict.js'
 import { OPTIMIZERS, train, type OptimizerName, type TrainOptions } from './train.js'
 
 const FAILED = 1
@@ -27,13 +29,15 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       getOutHelpWidth: () => io.out.columns ?? 80, getErrHelpWidth: () => io.err.columns ?? 80,
       getOutHasColors: () => io.color, getErrHasColors: () => false,
     })
-    .description('Trains neural networks on the CPU, with the same bits everywhere.')
+    .description('Trains and runs neural networks on the CPU, with the same bits everywhere.')
     .version(versionOf(import.meta.url), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
-    .addHelpText('after', '\nRun `equigrad train --help` for what training takes.')
+    .addHelpText('after', '\nRun `equigrad train --help` for what training takes, and so on.')
   trainCommand(program, async (options) => { code = await train(options, program.version() ?? '', io) })
+  predictCommand(program, async (model, files, options) => { code = await predict(model, files, options, io) })
   benchCommand(program, async (options) => { code = await bench(options, program.version() ?? '', io) })
+  doctorCommand(program, async (options) => { code = await printDoctor(options, program.version() ?? '', io) })
   try {
     await program.parseAsync(args, { from: 'user' })
     return code
@@ -79,6 +83,31 @@ Examples:
 Ctrl-C stops after the running step; what was learnt is tested and saved.
 A second Ctrl-C quits at once.
 Exit code: 0 done, 1 training failed, 2 bad input, 130 stopped.`)
+    .action(action)
+}
+
+function predictCommand(program: Command, action: (model: string, files: readonly string[], options: PredictOptions) => Promise<void>): void {
+  program.command('predict')
+    .summary('run a saved model, f32 or int8, on the samples of files')
+    .description('Loads a model that training saved and prints one line a sample: its number, the class and its probability, or all values where they are no probabilities.')
+    .argument('<model>', 'a file that `equigrad train` or `save` wrote')
+    .argument('<files...>', 'samples one after the other: IDX files, plain or .gz, JSON arrays of numbers, or text with numbers')
+    .option('--json', 'print all values, one line of JSON a file', false)
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', `
+Examples:
+  equigrad predict equigrad-run/model.safetensors t10k-images-idx3-ubyte.gz
+  equigrad predict model.safetensors samples.csv --json`)
+    .action(action)
+}
+
+function doctorCommand(program: Command, action: (options: DoctorOptions) => Promise<void>): void {
+  program.command('doctor')
+    .summary('tell what this machine can do, and whether it gives the same bits as all others')
+    .description('Prints engine, SIMD, integer kernels, lanes and why not, and memory; then trains small models and compares their bits with those that every other machine gets.')
+    .option('--json', 'print one line of JSON', false)
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', '\nExit code: 0 the same bits, 1 other bits.')
     .action(action)
 }
 
