@@ -13,7 +13,7 @@ interface Example { readonly where: string; readonly code: string }
 const sources = readdirSync('src', { recursive: true, withFileTypes: true }).filter((f) => f.isFile() && f.name.endsWith('.ts') && !f.name.includes('generated')).map((f) => join(f.parentPath, f.name))
 const docstrings: readonly Example[] = sources.flatMap((file) =>
   [...readFileSync(file, 'utf8').matchAll(/@example\n((?: *\* .*\n)+?)(?= *\*\/| *\* @)/g)].map((m, i) => ({ where: `${file}, example ${i + 1}`, code: (m[1] ?? '').replace(/^ *\* ?/gm, '') })))
-const readme: readonly Example[] = ['README.md', 'docs/clipping.md'].flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m, i) => ({ where: `${file}, example ${i + 1}`, code: m[1] ?? '' })))
+const readme: readonly Example[] = ['README.md', 'docs/clipping.md', 'docs/migrating.md'].flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m, i) => ({ where: `${file}, example ${i + 1}`, code: m[1] ?? '' })))
 
 const AsyncFunction: unknown = Object.getPrototypeOf(async () => undefined).constructor
 

@@ -1,0 +1,65 @@
+// The package as those see it who install it: publint, attw, the report of its API (docs/api/NAME.api.md, kept in the repository), typedoc without a warning.
+//   node tools/check-package.mjs [--update]
+// Needs dist/ (npm run build) and `npm ci` in this folder. --update: writes the reports of the API anew; look at the difference.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const root = join(here, '..')
+const update = process.argv.includes('--update')
+/** Within the project: api-extractor looks for its package.json upward from here. */
+const work = join(root, 'build', 'check-package')
+rmSync(work, { recursive: true, force: true })
+mkdirSync(work, { recursive: true })
+process.on('exit', () => { rmSync(work, { recursive: true, force: true }) })
+
+const tool = (name, ...args) => execFileSync(process.execPath, [join(here, 'node_modules', name), ...args], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** The entries that have types, by name. */
+const entries = Object.entries(exports).flatMap(([path, at]) => (typeof at === 'object' && at.types !== undefined ? [[path === '.' ? 'equigrad' : path.slice(2).replaceAll('/', '-'), join(root, at.types)]] : []))
+
+const tsconfig = join(work, 'tsconfig.json')
+writeFileSync(tsconfig, JSON.stringify({ compilerOptions: { target: 'es2022', module: 'nodenext', moduleResolution: 'nodenext', lib: ['es2023', 'dom', 'esnext.disposable'], types: [], strict: true, skipLibCheck: true }, files: entries.map(([, types]) => types) }))
+
+/** An entry's public names with their signatures, as api-extractor writes them; a name without a docstring is a failure. */
+function report([name, types]) {
+  const kept = join(root, 'docs', 'api')
+  mkdirSync(kept, { recursive: true })
+  const config = join(work, `${name}.json`)
+  const quiet = { logLevel: 'none' }
+  writeFileSync(config, JSON.stringify({
+    projectFolder: root, mainEntryPointFilePath: types,
+    compiler: { tsconfigFilePath: tsconfig },
+    apiReport: { enabled: true, reportFileName: `${name}.api.md`, reportFolder: kept, reportTempFolder: work, includeForgottenExports: false },
+    docModel: { enabled: false }, dtsRollup: { enabled: false }, tsdocMetadata: { enabled: false },
+    messages: {
+      compilerMessageReporting: { default: { logLevel: 'error' } },
+      extractorMessageReporting: { default: quiet, 'ae-undocumented': { logLevel: 'error' } },
+      tsdocMessageReporting: { default: quiet },
+    },
+  }))
+  tool('@microsoft/api-extractor/bin/api-extractor', 'run', '--config', config, ...(update ? ['--local'] : []))
+}
+
+const checks = {
+  publint: () => tool('publint/src/cli.js', '.', '--strict'),
+  'attw, ESM only': () => tool('@arethetypeswrong/cli/dist/index.js', '--pack', '.', '--profile', 'esm-only', '--exclude-entrypoints', ...Object.keys(exports).filter((path) => /\.(wasm|json)$/.test(path))),
+  'typedoc without a warning': () => tool('typedoc/bin/typedoc', '--entryPoints', ...entries.map(([, types]) => types), '--out', join(work, 'docs'), '--treatWarningsAsErrors', '--tsconfig', tsconfig, '--skipErrorChecking', '--readme', 'none', '--disableSources', '--logLevel', 'Warn'),
+  ...Object.fromEntries(entries.map((entry) => [`API of ${entry[0]} as in docs/api`, () => { report(entry) }])),
+}
+
+if (!existsSync(join(here, 'node_modules'))) throw new Error('tools/node_modules is missing. Run `npm ci` in tools/.')
+let failed = 0
+for (const [what, check] of Object.entries(checks)) {
+  try {
+    check()
+    console.log(`ok    ${what}`)
+  } catch (error) {
+    failed++
+    console.log(`FAIL  ${what}: ${[error.message, error.stdout, error.stderr].filter(Boolean).join('\n')}`)
+  }
+}
+console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0
