@@ -15,6 +15,7 @@ import { Pacer } from '../runtime/platform/pause.js'
 import type { Work } from '../runtime/store.js'
 import type { Defined } from '../model/define.js'
 import type { Callback, ScoreRecord } from './callbacks.js'
+import { classFactors } from './class-weight.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, stepWork } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
@@ -55,6 +56,8 @@ export interface FitOptions<X, Y> {
   readonly validationData?: readonly [X, Y] | { readonly x: X; readonly y: Y; readonly sampleWeight?: Float32Array | readonly number[] }
   /** one factor of the loss for each sample */
   readonly sampleWeight?: Float32Array | readonly number[]
+  /** a factor ≥ 0 of the loss for each class number, 1 for those not named, beside `sampleWeight`; not of the validation (Keras' `class_weight`). For one output with class numbers as labels. */
+  readonly classWeight?: Readonly<Record<number, number>>
   readonly callbacks?: readonly Callback[]
   /** ends training after the step that runs; `history.stopped` is then 'aborted' */
   readonly signal?: AbortSignal
@@ -93,7 +96,7 @@ export interface Compiled<I, O, L, M> extends Model<I, O> {
    */
   fit(x: DataOf<I>, y: LabelsOf<L>, options?: FitOptions<DataOf<I>, LabelsOf<L>>): Promise<History<L, M>>
   /** Trains on a stream of batches, iterated anew for each epoch; `validationSplit`, `batchSize` and `shuffle` need arrays. */
-  fit(batches: AsyncIterable<StreamBatch<DataOf<I>, LabelsOf<L>>>, options?: Omit<FitOptions<DataOf<I>, LabelsOf<L>>, 'batchSize' | 'shuffle' | 'validationSplit' | 'sampleWeight'>): Promise<History<L, M>>
+  fit(batches: AsyncIterable<StreamBatch<DataOf<I>, LabelsOf<L>>>, options?: Omit<FitOptions<DataOf<I>, LabelsOf<L>>, 'batchSize' | 'shuffle' | 'validationSplit' | 'sampleWeight' | 'classWeight'>): Promise<History<L, M>>
   /** The scores on some samples, in prediction's mode. */
   evaluate(x: DataOf<I>, y: LabelsOf<L>, options?: EvaluateOptions): Promise<Scores<L, M>>
   /** One step on one batch; its scores before the update. */
@@ -155,7 +158,7 @@ export interface TrainingState {
   readonly states: Readonly<Record<string, Float32Array>>
 }
 
-const FIT_OPTIONS = ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'callbacks', 'signal']
+const FIT_OPTIONS = ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'classWeight', 'callbacks', 'signal']
 const WEIGHT_SPEC: InputSpec = { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null }
 const isStream = (data: unknown): data is AsyncIterable<unknown> => typeof data === 'object' && data !== null && Symbol.asyncIterator in data
 
@@ -277,7 +280,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const streamed = isStream(x)
     const given: FitOptions<unknown, unknown> = (streamed ? y as FitOptions<unknown, unknown> | undefined : options) ?? {}
     if (streamed && options !== undefined) throw new TypeError(message('fit', 'fit(batches, options)', 'a third argument', 'Labels of a stream are in its batches.'))
-    checkOptions('fit', given, streamed ? FIT_OPTIONS.filter((o) => !['batchSize', 'shuffle', 'validationSplit', 'sampleWeight'].includes(o)) : FIT_OPTIONS)
+    checkOptions('fit', given, streamed ? FIT_OPTIONS.filter((o) => !['batchSize', 'shuffle', 'validationSplit', 'sampleWeight', 'classWeight'].includes(o)) : FIT_OPTIONS)
     const epochs = checkCount('fit.epochs', given.epochs ?? 1)
     const { callbacks = [], signal } = given
     if (!Array.isArray(callbacks)) throw new TypeError(message('fit.callbacks', 'a list of callbacks', describe(callbacks)))
@@ -295,6 +298,10 @@ export class TrainableModel<I, O> extends Model<I, O> {
       if (at < 1 || at >= n) throw new RangeError(message('fit.validationSplit', `a part of ${n} samples that leaves some on both sides`, String(split)))
       data = mapRows(full, (rows) => sliceRows(rows, 0, at))
       validation = mapRows(full, (rows) => sliceRows(rows, at, n))
+    }
+    if (data !== undefined && given.classWeight !== undefined) {
+      const labels = Object.fromEntries(Object.entries(recipe.labels).map(([output, name]) => [output, data?.get(name)]))
+      data = new Map([...data, [WEIGHT, classFactors(labels, given.classWeight, data.get(WEIGHT))]])
     }
     const n = data === undefined ? 0 : sameCount('fit', data)
     const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)

@@ -92,6 +92,8 @@ const data: readonly Refusal[] = [
   { what: '∞ weights', error: RangeError, text: /^evaluate\.sampleWeight/, run: () => evaluate(x, y, { sampleWeight: new Float32Array(40).fill(Infinity) }) },
   { what: 'negative weights', error: RangeError, text: /^fit\.sampleWeight: expected weights ≥ 0/, run: () => fit(x, y, { sampleWeight: new Float32Array(40).fill(-1) }) },
   { what: 'too few weights', error: ShapeError, text: /got 39 in 'weight:'/, run: () => batch(x, y, { sampleWeight: new Float32Array(39) }) },
+  { what: 'a class weight below 0', error: RangeError, text: /^fit\.classWeight\[1\]/, run: () => fit(x, y, { classWeight: { 1: -1 } }) },
+  { what: 'a class weight of no class', error: TypeError, text: /^fit\.classWeight: expected class numbers from 0 as keys, got 'cat'/, run: () => fit(x, y, { classWeight: { cat: 1 } }) },
   { what: 'weights that are none', error: TypeError, text: /^fit\.sampleWeight/, run: () => fit(x, y, { sampleWeight: 'all' }) },
 ]
 
@@ -115,7 +117,7 @@ const options: readonly Refusal[] = [
   { what: 'options that are none', error: TypeError, text: /^fit: expected an object of options, got 5/, run: () => fit(x, y, 5) },
   { what: 'options of evaluate that are none', error: TypeError, text: /^evaluate: expected an object of options, got null/, run: () => evaluate(x, y, null) },
   { what: 'a third argument with a stream', error: TypeError, text: /^fit: expected fit\(batches, options\), got a third argument/, run: () => fit(streamOfNone, undefined, { epochs: 3 }) },
-  ...['batchSize', 'shuffle', 'validationSplit', 'sampleWeight'].map((key): Refusal => ({ what: `${key} with a stream`, error: TypeError, text: new RegExp(`^fit: expected options among .*, got '${key}'`), run: () => fit(streamOfNone, { [key]: 0.5 }) })),
+  ...['batchSize', 'shuffle', 'validationSplit', 'sampleWeight', 'classWeight'].map((key): Refusal => ({ what: `${key} with a stream`, error: TypeError, text: new RegExp(`^fit: expected options among .*, got '${key}'`), run: () => fit(streamOfNone, { [key]: 0.5 }) })),
   ...([[fit, 'epoch', 'epochs'], [fit, 'batchsize', 'batchSize'], [fit, 'validation_split', 'validationSplit'], [fit, 'callback', 'callbacks'], [evaluate, 'batch_size', 'batchSize'], [batch, 'sampleWeights', 'sampleWeight'], [batchSync, 'sample_weight', 'sampleWeight']] as const)
     .map(([call, key, meant]): Refusal => ({ what: `the option ${key}`, error: TypeError, text: new RegExp(`got '${key}'\\. Did you mean '${meant}'\\?$`), run: () => call(x, y, { [key]: 1 }) })),
 ]
