@@ -1,6 +1,6 @@
 // f32_gemm and f32_pack_b against law 3, written out in plain JavaScript: equal bits, whatever the layout, the tiles and the other sizes.
 import { describe, expect, it } from 'vitest'
-import { GEMM_COLUMNS, GEMM_ROWS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
+import { GEMM_COLUMNS, GEMM_ROWS, GEMV_COLUMNS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
 import { NO_ACTIVATION, unaryCode } from '../../src/core/codes.js'
 import { runEveryWay } from '../support/bits.js'
 import { KernelBox, type Block } from '../support/kernel.js'
@@ -170,6 +170,52 @@ describe('f32_pack_b', () => {
       const untouched = new Float32Array(expected.length).fill(Number.NaN)
       untouched.set(expected.subarray(begin * k * PANEL, end * k * PANEL), begin * k * PANEL)
       expectSame(box.f32(pack(box, b, layout, (run) => run(begin, end))), untouched, `panels ${begin} to ${end}, ${layout}`)
+    }
+  })
+})
+
+/** C by the kernel of few rows, B in place by rows or by columns; fails if a byte beside C changed. */
+function gemv(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Epilogue = {}, order = ascending): Float32Array {
+  const m = a.rows, k = a.columns, n = b.columns
+  const [row, column] = layout.a === 'columns' ? [1, m] : layout.a === 'spread' ? [3 * k, 3] : [k, 1]
+  const [bRow, bColumn] = layout.b === 'transposed' ? [1, k] : [n, 1]
+  const c = box.alloc(m * n * 4 + 2 * GUARD)
+  const run = box.kernel('f32_gemv', {
+    a: place(box, a, row, column).address, aRow: 4 * row, aStep: 4 * column, b: place(box, b, bRow, bColumn).address, bStep: 4 * bRow, bColumn: 4 * bColumn,
+    c: c.address + GUARD, cRow: 4 * n, m, n, k, bias: epilogue.bias ? box.put(epilogue.bias).address : 0,
+    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 },
+  })
+  order(run, Math.ceil(n / GEMV_COLUMNS))
+  const words = box.i32(c), guard = GUARD / 4
+  if (![...words.subarray(0, guard), ...words.subarray(guard + m * n)].every((word) => word === -1)) throw new Error(`f32_gemv wrote beside C: m ${m}, n ${n}, k ${k}`)
+  return box.f32(c).slice(guard, guard + m * n)
+}
+
+describe('f32_gemv', () => {
+  const check = (sizes: readonly (readonly [m: number, n: number, k: number])[]): void => {
+    let box = new KernelBox()
+    for (const [m, n, k] of sizes) for (const layout of layouts) {
+      if (box.memory.buffer.byteLength > 2 ** 24) box = new KernelBox()
+      const a = matrix(m, k, 1 + m + 100 * k), b = matrix(k, n, 2 + n + 100 * k)
+      expectSame(gemv(box, a, b, layout), reference(a, b), show(m, n, k, layout))
+    }
+  }
+
+  it('sums as law 3 says at every small size', () => {
+    for (const m of [1, 2, 3]) for (const k of upTo(10)) check([...upTo(9), 15, 16, 17, 19, 20, 33].map((n) => [m, n, k] as const))
+  })
+
+  it('sums as law 3 says around the edges of tiles, chunks and blocks', () => {
+    check([GEMV_COLUMNS - 1, GEMV_COLUMNS, GEMV_COLUMNS + 1, 2 * GEMV_COLUMNS + 19].map((n) => [2, n, 13] as const))
+    for (const k of [KC - 1, KC, KC + 1, 2 * KC + 3, KB - 1, KB, KB + 1, 2 * KB, 2 * KB + KC + 5]) check([[1, 1, k], [1, 18, k], [2, 37, k]])
+  })
+
+  it('gives the bits of f32_gemm with a bias and any activation, whatever the tiles', () => {
+    const box = new KernelBox(), n = 2 * GEMV_COLUMNS + 7, a = matrix(2, 600, 5), b = matrix(600, n, 6), bias = matrix(1, n, 7).data
+    for (const activation of [NO_ACTIVATION, ...Object.values(unaryCode)]) for (const layout of [NN, NT]) {
+      const epilogue = { bias, activation, alpha: 0.3 }
+      const expected = gemm(box, a, b, NN, epilogue)
+      for (const order of [ascending, (run, tiles) => { for (let t = tiles; t-- > 0;) run(t, t + 1) }] satisfies Order[]) expectSame(gemv(box, a, b, layout, epilogue, order), expected, `activation ${activation}, B ${layout.b}`)
     }
   })
 })
