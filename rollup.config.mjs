@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
 import nodeResolve from '@rollup/plugin-node-resolve'
 import dts from 'rollup-plugin-dts'
+import { minify } from 'terser'
 
 const from = 'build/js/src'
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
@@ -28,6 +29,15 @@ const named = {
   },
 }
 
+/** Drops comments and writes what is not ASCII as escapes: an engine reads a text of one byte a character, and shorter, faster. Names and lines stay, for stack traces. */
+const plain = {
+  name: 'plain',
+  async renderChunk(code) {
+    const format = { beautify: true, indent_level: 2, comments: 'some', ascii_only: true, preserve_annotations: true }
+    return (await minify(code, { module: true, compress: false, mangle: false, format })).code
+  },
+}
+
 const plugins = [nodeResolve({ preferBuiltins: true }), commonjs(), named]
 const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
 const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
@@ -39,7 +49,7 @@ const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, wasm], onwarn,
+  plugins: [...plugins, plain, wasm], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },

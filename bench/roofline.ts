@@ -2,6 +2,7 @@
 import asc from 'assemblyscript/asc'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { secondsPerRound as timedRound } from '../src/cli/clock.js'
 
 const source = 'bench/assembly/roofline.ts'
 /** Terms of the bare microkernel's sums: its operands, 12 KB, stay in the L1 cache. */
@@ -18,16 +19,8 @@ interface Candidate { readonly name: string; readonly operations: number; readon
 /** Work a second: 10⁹ f32 operations, or 10⁹ bytes. */
 export interface Rate { readonly name: string; readonly rate: number }
 
-/** Runs `f` often enough to outlast the clock's grain, and returns the seconds of one round. */
-export function secondsPerRound(f: (rounds: number) => void, atLeast = 0.015): number {
-  for (let rounds = 1; ;) {
-    const start = performance.now()
-    f(rounds)
-    const seconds = (performance.now() - start) / 1000
-    if (seconds >= atLeast) return seconds / rounds
-    rounds = Math.ceil(rounds * Math.min(100, Math.max(1.5, (1.2 * atLeast) / Math.max(seconds, 1e-6))))
-  }
-}
+/** Seconds of one round, of a measurement of at least so many. */
+export const secondsPerRound = (f: (rounds: number) => void, atLeast = 0.015): number => timedRound(f, atLeast)
 
 /** Lets the engine replace its first, quick code by optimised code: that happens between calls, never inside one. */
 export function warm(f: (rounds: number) => void): void {
