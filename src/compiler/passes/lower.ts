@@ -63,7 +63,7 @@ export class Assembler {
   }
 
   /** Do weights and constants alone reach this buffer, by the calls so far? */
-  fixed(buffer: number, seen: Set<number> = new Set()): boolean {
+  fixed(buffer: number, seen = new Set<number>()): boolean {
     if (seen.has(buffer)) return true
     seen.add(buffer)
     const region = this.buffers[buffer]?.region
