@@ -20,6 +20,8 @@ export const KB: i32 = 4096
 export const GEMM_ROWS: i32 = 32
 export const GEMM_COLUMNS: i32 = 64
 export const PANEL: i32 = 8
+/** Columns of one tile of a product of few rows. */
+export const GEMV_COLUMNS: i32 = 256
 /** Pixels of one tile of a depthwise convolution. */
 export const DEPTHWISE_PIXELS: i32 = 32
 /** Channels of one tile of its gradient by the kernel, and the most taps of the kernel that it takes. */
@@ -34,4 +36,4 @@ export const ROWS: i32 = 8
 /** Columns of one tile of a column reduction. */
 export const COLUMNS: i32 = 64
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES: i32 = 34816
+export const SCRATCH_BYTES: i32 = 43008

@@ -1,5 +1,6 @@
 // The exports of the kernel binary, grouped. Each kernel is described in src/compiler/kernels.ts.
 export { f32_gemm } from './gemm/gemm'
+export { f32_gemv } from './gemm/gemv'
 export { f32_add_blocks } from './gemm/blocks'
 export { f32_pack_b } from './gemm/pack'
 export { f32_conv } from './conv/conv'

@@ -377,12 +377,12 @@ export function sweepRows(
   sweep(Form.rows, a, aRow, 0, 4, 0, b, 32, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
 }
 
-/** `rows` is a multiple of 4: the floats of four rows are read, whether they exist or not. */
+/** The floats of four rows are read, whether they exist or not; four rows lie 4·aRow bytes behind the four before. */
 export function sweepColumns(
-  a: usize, aStep: i32, b: usize, bPanel: i32, terms: i32, rows: i32, panels: i32,
+  a: usize, aRow: i32, aStep: i32, b: usize, bPanel: i32, terms: i32, rows: i32, panels: i32,
   then: i32, s: usize, sRow: i32, c: usize, cRow: i32, bias: usize, activation: i32, alpha: f32,
 ): void {
-  sweep(Form.columns, a, 4, 0, aStep, 0, b, 32, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
+  sweep(Form.columns, a, aRow, 0, aStep, 0, b, 32, bPanel, terms, rows, panels, then, s, sRow, c, cRow, bias, activation, alpha)
 }
 
 export function sweepAny(

@@ -90,3 +90,29 @@ function packEdge(from: usize, to: usize, k: i32, columns: i32, bStep: i32, bCol
     from += bStep
   }
 }
+
+/** Rows of a transposed A that are copied at a time: a cache line. */
+export const GATHERED_ROWS: i32 = 16
+
+/**
+ * Copies so many terms of up to 16 rows of a transposed A: four rows after four rows, each [terms][4]. Where terms lie a multiple of 2 KB apart they
+ * share few sets of a cache, and would come from memory anew for each panel of B. Of the last four rows the last one stands in for the missing.
+ */
+export function gatherRows(from: usize, aStep: i32, to: usize, terms: i32, rows: i32): void {
+  const next = <usize>terms << 4, stop = to + next
+  if (rows == GATHERED_ROWS) {
+    for (; to < stop; to += 16, from += aStep) {
+      const to2 = to + 2 * next
+      v128.store(to, v128.load(from, 0)); v128.store(to + next, v128.load(from, 16))
+      v128.store(to2, v128.load(from, 32)); v128.store(to2 + next, v128.load(from, 48))
+    }
+    return
+  }
+  for (; rows > 0; rows -= 4, from += 16, to += next) {
+    const r1: usize = rows > 1 ? 4 : 0, r2: usize = rows > 2 ? 8 : r1, r3: usize = rows > 3 ? 12 : r2
+    let q = from
+    for (let p = to, end = to + next; p < end; p += 16, q += aStep) {
+      store<f32>(p, load<f32>(q), 0); store<f32>(p, load<f32>(q + r1), 4); store<f32>(p, load<f32>(q + r2), 8); store<f32>(p, load<f32>(q + r3), 12)
+    }
+  }
+}

@@ -11,6 +11,9 @@ export const KB = 4096
 export const GEMM_ROWS = 32
 export const GEMM_COLUMNS = 64
 export const PANEL = 8
+/** Most rows of a product that reads B in place, and columns of one tile of it. */
+export const GEMV_ROWS = 2
+export const GEMV_COLUMNS = 256
 /** Rows of one tile of a convolution that has at least CONV_MANY rows, and of others; columns of one tile. */
 export const CONV_MANY = 4096
 export const CONV_TALL = 64
@@ -39,7 +42,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 34816
+export const SCRATCH_BYTES = 43008
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -55,6 +58,11 @@ export const kernelTable = {
    * blocks, blocks slowest. f32_add_blocks makes of them what one tile for all blocks makes, to the bit.
    */
   f32_gemm: fields('a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add cBlock'),
+  /**
+   * What f32_gemm computes without `add` and `cBlock`, with the same bits, for few rows of A: B(k, j) at b + k·bStep + j·bColumn is read in place.
+   * bColumn = 4, or bStep = 4. Tile: GEMV_COLUMNS columns, all rows.
+   */
+  f32_gemv: fields('a b c bias m n k aRow aStep bStep bColumn cRow activation alpha'),
   /** y[i] = x[0·length + i] + x[1·length + i] + …, of `blocks` blocks, ascending from the first; +0 of none. Tile: ELEMENTS. */
   f32_add_blocks: fields('x y length blocks'),
   /** B(k, j) at b + k·bStep + j·bColumn → panels [⌈n/8⌉][k][8], zero padded. Tile: one panel. */

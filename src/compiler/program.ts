@@ -114,6 +114,8 @@ export interface LowerContext {
   temp(shape: Shape, dtype: DType): View
   /** a named word, or several, that the host sets before a run */
   slot(name: string, words: number): View
+  /** does a view hold the same in every run until the weights change? Then what is made of it alone may be made once */
+  fixed(view: View): boolean
   call<K extends KernelName>(kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void
   /**
    * Calls that run `steps` times. Those among them that compute the same at every step run once, before.

@@ -240,9 +240,7 @@ export class Model<I, O> {
     const n = [...data.values()][0]?.rows ?? 0
     const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
     const executor = this.#predictor(capacity, data)
-    const parts = Object.entries(executor.program.outputs).map(([name, view]) => ({
-      name, view, width: elements(view.shape), data: new Float32Array(n * elements(view.shape)),
-    }))
+    const parts = executor.outputs.map(({ name, width, sample }) => ({ name, width, sample, data: new Float32Array(n * width) }))
     let done = 0
     executor.retain()
     return {
@@ -257,7 +255,7 @@ export class Model<I, O> {
       },
       result: () => {
         const record: Record<string, Tensor> = {}
-        for (const { name, view, data: out } of parts) record[name] = new Tensor(out, [n, ...view.shape.slice(1).map(Number)])
+        for (const { name, sample, data: out } of parts) record[name] = new Tensor(out, [n, ...sample])
         return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as TensorOf<O>
       },
     }
@@ -273,8 +271,9 @@ export class Model<I, O> {
   }
 
   #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
-    const types = [...data].map(([name, { dtype }]) => `${name}:${dtype}`).join()
-    return this.#predictors.get(`${capacity} ${types}`, () =>
+    let key = String(capacity)
+    for (const [name, { dtype }] of data) key += ` ${name}:${dtype}`
+    return this.#predictors.get(key, () =>
       new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed }))
   }
 

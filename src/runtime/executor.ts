@@ -23,8 +23,12 @@ export interface LinkOptions {
   readonly state?: (name: string) => number
 }
 
+/** An output as results of it are made: elements of a sample, and their shape. */
+export interface Output { readonly name: string; readonly width: number; readonly sample: readonly number[] }
+
 export class Executor implements Runnable {
   readonly program: Program
+  readonly outputs: readonly Output[]
   readonly #store: Store
   readonly #options: LinkOptions
   /** descriptors, constants, tables, slots and kept results */
@@ -59,6 +63,7 @@ export class Executor implements Runnable {
 
   constructor(program: Program, store: Store, options: LinkOptions) {
     this.program = program
+    this.outputs = Object.entries(program.outputs).map(([name, { shape }]) => ({ name, width: elements(shape), sample: shape.slice(1).map(Number) }))
     this.#store = store
     this.#options = options
     let bytes = 0

@@ -1,6 +1,6 @@
 // f32_gemm and f32_pack_b against law 3, written out in plain JavaScript: equal bits, whatever the layout, the tiles and the other sizes.
 import { describe, expect, it } from 'vitest'
-import { GEMM_COLUMNS, GEMM_ROWS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
+import { GEMM_COLUMNS, GEMM_ROWS, GEMV_COLUMNS, KB, KC, PANEL } from '../../src/compiler/kernels.js'
 import { NO_ACTIVATION, unaryCode } from '../../src/core/codes.js'
 import { runEveryWay } from '../support/bits.js'
 import { KernelBox, type Block } from '../support/kernel.js'
@@ -15,8 +15,8 @@ interface Matrix { readonly rows: number; readonly columns: number; readonly dat
 
 /** How the operands lie in memory. Only speed may depend on it. */
 interface Layout {
-  /** A(i, k) row by row, column by column (TN), or 12 bytes apart */
-  readonly a: 'rows' | 'columns' | 'spread'
+  /** A(i, k) row by row, column by column (TN), or so with columns a multiple of 2 KB apart, or 12 bytes apart */
+  readonly a: 'rows' | 'columns' | 'colliding' | 'spread'
   /** B packed from rows, packed from its transpose (NT), packed from floats 12 bytes apart, or not packed */
   readonly b: 'rows' | 'transposed' | 'spread' | 'inPlace'
   /** floats between the rows of C */
@@ -25,6 +25,7 @@ interface Layout {
 const NN: Layout = { a: 'rows', b: 'rows', gap: 0 }
 const NT: Layout = { a: 'rows', b: 'transposed', gap: 3 }
 const TN: Layout = { a: 'columns', b: 'rows', gap: 1 }
+const COLLIDING: Layout = { a: 'colliding', b: 'rows', gap: 1 }
 const IN_PLACE: Layout = { a: 'rows', b: 'inPlace', gap: 0 }
 const layouts = [NN, NT, TN, { a: 'spread', b: 'spread', gap: 2 }] as const
 
@@ -73,6 +74,10 @@ function reference(a: Matrix, b: Matrix, bias?: Float32Array): Float32Array {
   return c
 }
 
+/** Floats between the rows, and between the terms, of A. */
+const stridesOfA = (layout: Layout['a'], m: number, k: number): readonly [row: number, column: number] =>
+  layout === 'columns' ? [1, m] : layout === 'colliding' ? [1, 512 * Math.max(1, Math.ceil(m / 512))] : layout === 'spread' ? [3 * k, 3] : [k, 1]
+
 /** The element (i, j) of `x` at i·row + j·column (floats) of a block. */
 function place(box: KernelBox, x: Matrix, row: number, column: number): Block {
   const size = x.rows * x.columns === 0 ? 0 : (x.rows - 1) * row + (x.columns - 1) * column + 1
@@ -94,7 +99,7 @@ const GUARD = 64
 /** C by the kernel; fails if a byte beside C changed. */
 function gemm(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Epilogue = {}, order = ascending): Float32Array {
   const m = a.rows, k = a.columns, n = b.columns
-  const [row, column] = layout.a === 'columns' ? [1, m] : layout.a === 'spread' ? [3 * k, 3] : [k, 1]
+  const [row, column] = stridesOfA(layout.a, m, k)
   const cRow = n + layout.gap
   const c = box.alloc(m * cRow * 4 + 2 * GUARD)
   if (epilogue.addTo) {
@@ -174,6 +179,52 @@ describe('f32_pack_b', () => {
   })
 })
 
+/** C by the kernel of few rows, B in place by rows or by columns; fails if a byte beside C changed. */
+function gemv(box: KernelBox, a: Matrix, b: Matrix, layout: Layout, epilogue: Epilogue = {}, order = ascending): Float32Array {
+  const m = a.rows, k = a.columns, n = b.columns
+  const [row, column] = stridesOfA(layout.a, m, k)
+  const [bRow, bColumn] = layout.b === 'transposed' ? [1, k] : [n, 1]
+  const c = box.alloc(m * n * 4 + 2 * GUARD)
+  const run = box.kernel('f32_gemv', {
+    a: place(box, a, row, column).address, aRow: 4 * row, aStep: 4 * column, b: place(box, b, bRow, bColumn).address, bStep: 4 * bRow, bColumn: 4 * bColumn,
+    c: c.address + GUARD, cRow: 4 * n, m, n, k, bias: epilogue.bias ? box.put(epilogue.bias).address : 0,
+    activation: epilogue.activation ?? NO_ACTIVATION, alpha: { f32: epilogue.alpha ?? 0 },
+  })
+  order(run, Math.ceil(n / GEMV_COLUMNS))
+  const words = box.i32(c), guard = GUARD / 4
+  if (![...words.subarray(0, guard), ...words.subarray(guard + m * n)].every((word) => word === -1)) throw new Error(`f32_gemv wrote beside C: m ${m}, n ${n}, k ${k}`)
+  return box.f32(c).slice(guard, guard + m * n)
+}
+
+describe('f32_gemv', () => {
+  const check = (sizes: readonly (readonly [m: number, n: number, k: number])[]): void => {
+    let box = new KernelBox()
+    for (const [m, n, k] of sizes) for (const layout of layouts) {
+      if (box.memory.buffer.byteLength > 2 ** 24) box = new KernelBox()
+      const a = matrix(m, k, 1 + m + 100 * k), b = matrix(k, n, 2 + n + 100 * k)
+      expectSame(gemv(box, a, b, layout), reference(a, b), show(m, n, k, layout))
+    }
+  }
+
+  it('sums as law 3 says at every small size', () => {
+    for (const m of [1, 2, 3]) for (const k of upTo(10)) check([...upTo(9), 15, 16, 17, 19, 20, 33].map((n) => [m, n, k] as const))
+  })
+
+  it('sums as law 3 says around the edges of tiles, chunks and blocks', () => {
+    check([GEMV_COLUMNS - 1, GEMV_COLUMNS, GEMV_COLUMNS + 1, 2 * GEMV_COLUMNS + 19, 4 * GEMV_COLUMNS, 9 * GEMV_COLUMNS + 21].map((n) => [2, n, 13] as const))
+    for (const k of [KC - 1, KC, KC + 1, 2 * KC + 3, KB - 1, KB, KB + 1, 2 * KB, 2 * KB + KC + 5]) check([[1, 1, k], [1, 18, k], [2, 37, k]])
+  })
+
+  it('gives the bits of f32_gemm with a bias and any activation, whatever the tiles', () => {
+    const box = new KernelBox(), n = 2 * GEMV_COLUMNS + 7, a = matrix(2, 600, 5), b = matrix(600, n, 6), bias = matrix(1, n, 7).data
+    for (const activation of [NO_ACTIVATION, ...Object.values(unaryCode)]) for (const layout of [NN, NT]) {
+      const epilogue = { bias, activation, alpha: 0.3 }
+      const expected = gemm(box, a, b, NN, epilogue)
+      for (const order of [ascending, (run, tiles) => { for (let t = tiles; t-- > 0;) run(t, t + 1) }] satisfies Order[]) expectSame(gemv(box, a, b, layout, epilogue, order), expected, `activation ${activation}, B ${layout.b}`)
+    }
+  })
+})
+
 describe('f32_gemm', () => {
   it('sums as law 3 says at every small size', () => {
     for (const k of upTo(20)) compare(upTo(20).flatMap((m) => upTo(20).map((n) => [m, n, k] as const)), [layouts[k % 2 ? 0 : 1], layouts[k % 3 ? 2 : 3]])
@@ -194,6 +245,13 @@ describe('f32_gemm', () => {
   it('sums more than a block in tiles wider than its scratch', () => {
     compare([[GEMM_ROWS + 1, GEMM_COLUMNS + 1, KB + KC + 5]], [NN])
     compare([[GEMM_ROWS, GEMM_COLUMNS, KB + KC + 5]], [TN])
+  })
+
+  it('sums the same where terms of a transposed A collide in the cache, and are copied', () => {
+    for (const n of [24, 31, 32, 33, 40, 64, 71]) compare([0, 1, 2, 3, 4, 5, 15, 16, 17, 20, 31, 33].map((m) => [m, n, 1 + (m * n) % 9] as const), [COLLIDING])
+    compare([[1, 32, 0], [6, 35, KC - 1], [19, 33, KC], [17, 40, KC + 1], [35, 67, 2 * KC + 3], [5, 65, KB + 2]], [COLLIDING])
+    const box = new KernelBox(), a = matrix(37, KC + 2, 30), b = matrix(KC + 2, 66, 31), bias = matrix(1, 66, 32).data, addTo = matrix(37, 66, 33).data
+    for (const epilogue of [{ bias, activation: unaryCode.tanh }, { addTo }]) expectSame(gemm(box, a, b, COLLIDING, epilogue), gemm(box, a, b, NN, epilogue), Object.keys(epilogue).join())
   })
 
   it('gives a row the same bits alone as among others', () => {
@@ -224,18 +282,18 @@ describe('f32_gemm', () => {
         begin = end
       }
     }
-    for (const [m, n, k] of [[133, 203, 40], [70, 130, KC + 9], [40, 72, KB + 7]] as const) {
+    for (const [m, n, k] of [[133, 203, 40], [70, 130, KC + 9], [40, 72, KB + 7], [105, 130, 2 * KC]] as const) {
       const a = matrix(m, k, 8), b = matrix(k, n, 9), expected = gemm(box, a, b, NN)
-      for (const order of [shuffled, pieces]) for (const layout of [NN, TN]) {
+      for (const order of [shuffled, pieces]) for (const layout of [NN, TN, COLLIDING]) {
         expectSame(gemm(box, a, b, layout, {}, order), expected, show(m, n, k, layout))
       }
     }
   })
 
   it('gives blocks tiles of their own, whose sums add up to the same bits', () => {
-    for (const [m, n, k] of [[35, 70, 7], [9, 17, KB], [35, 70, KB + 1], [5, 9, 2 * KB + KC + 3]] as const) for (const layout of [NN, TN]) {
+    for (const [m, n, k] of [[35, 70, 7], [9, 17, KB], [35, 70, KB + 1], [5, 9, 2 * KB + KC + 3]] as const) for (const layout of [NN, TN, COLLIDING]) {
       const box = new KernelBox(), a = matrix(m, k, 18), b = matrix(k, n, 19), blocks = Math.ceil(k / KB)
-      const [row, column] = layout.a === 'columns' ? [1, m] : [k, 1]
+      const [row, column] = stridesOfA(layout.a, m, k)
       const parts = box.alloc(4 * m * n * blocks), sum = box.alloc(4 * m * n)
       runEveryWay(box, 'f32_gemm', {
         a: place(box, a, row, column).address, aRow: 4 * row, aStep: 4 * column, b: pack(box, b, layout.b).address, bStep: 4 * PANEL, bPanel: 4 * PANEL * k, c: parts.address, cRow: 4 * n, cBlock: 4 * m * n,

@@ -38,6 +38,10 @@ const reaches: Readonly<Partial<Record<KernelName, Reach>>> = {
     a: strided([w('m'), w('aRow')], [w('k'), w('aStep')]), b: strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')]) === 0 ? 0 : strided([panels(w('n')), w('bPanel')], [w('k'), w('bStep')], [PANEL, 4]),
     c: strided(blocks(w), [w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
   }),
+  f32_gemv: (w) => ({
+    a: strided([w('m'), w('aRow')], [w('k'), w('aStep')]), b: strided([w('k'), w('bStep')], [w('n'), w('bColumn')]),
+    c: strided([w('m'), w('cRow')], [w('n'), 4]), bias: 4 * w('n'),
+  }),
   f32_add_blocks: (w) => ({ x: 4 * w('blocks') * w('length'), y: 4 * w('length') }),
   f32_pack_b: (w) => ({ b: strided([w('k'), w('bStep')], [w('n'), w('bColumn')]), out: 4 * PANEL * panels(w('n')) * w('k') }),
   f32_pack_conv: (w) => ({

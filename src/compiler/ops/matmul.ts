@@ -3,7 +3,7 @@
 import { ShapeError } from '../../core/errors.js'
 import { binaryCode, NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
-import { ELEMENTS, GEMM_COLUMNS, GEMM_ROWS, KB, PANEL } from '../kernels.js'
+import { ELEMENTS, GEMM_COLUMNS, GEMM_ROWS, GEMV_COLUMNS, GEMV_ROWS, KB, PANEL } from '../kernels.js'
 import { apply1, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
 import type { Op } from '../op.js'
@@ -59,7 +59,8 @@ export const matmulOp: Op = {
     const m: Size = transposeA ? width : sizeOf(rows(a.shape))
     const n = last(y.shape)
     const k: Size = transposeA ? sizeOf(rows(a.shape)) : width
-    // B is always packed: the microkernel that walks panels reaches 95 % of the mul+add peak, the one that reads B in place 70 %.
+    if (!accumulate && sizeAt(m, ctx.capacity) <= GEMV_ROWS && !ctx.fixed(b) && (!transposeA || sizeAt(k, ctx.capacity) <= KB)) return fewRows(ctx, m, n, k)
+    // For more rows B is always packed: the microkernel that walks panels reaches 95 % of the mul+add peak, the one that reads B in place 70 %.
     const panels = Math.ceil(n / PANEL)
     const packed: View = ctx.temp(transposeA ? [...rows(b.shape), panels * PANEL] : [panels * PANEL, width], 'f32')
     ctx.call('f32_pack_b', { b, out: packed, k, n, bStep: transposeB ? 4 : n * 4, bColumn: transposeB ? width * 4 : 4 }, { tiles: panels, writes: ['out'] })
@@ -70,22 +71,36 @@ export const matmulOp: Op = {
       const bytes = sizeOf(y.shape, 4)
       ctx.call('copy', { x: ctx.in(2), y, length: bytes }, { tiles: tilesOf(bytes, ELEMENTS * 4), writes: ['y'], inplace: ['x'] })
     }
-    const activation = ctx.attrs['activation']
     const across = Math.ceil(n / GEMM_COLUMNS)
     // Few outputs have long sums where these go over samples.
-    const bare = transposeA && bias === undefined && activation === undefined
+    const bare = transposeA && bias === undefined && ctx.attrs['activation'] === undefined
     const split = bare ? byBlocks(ctx, c, k, Math.ceil(width / GEMM_ROWS) * across) : { c, cBlock: 0, tiles: tilesOf(m, GEMM_ROWS, across), finish: () => undefined }
     ctx.call('f32_gemm', {
       a, b: packed, c: split.c, bias: bias ?? 0, m, n, k,
       aRow: transposeA ? 4 : width * 4, aStep: transposeA ? width * 4 : 4,
       bStep: PANEL * 4, bPanel: typeof k === 'number' ? k * PANEL * 4 : { per: k.per * PANEL * 4 },
       cRow: n * 4,
-      activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION,
-      alpha: { f32: Number(ctx.attrs['alpha'] ?? 0) }, add: adds ? 1 : 0, cBlock: split.cBlock,
+      ...activationOf(ctx.attrs), add: adds ? 1 : 0, cBlock: split.cBlock,
     }, { tiles: split.tiles, ...(adds ? { writes: [], updates: ['c'] } : { writes: ['c'] }) })
     split.finish()
     if (accumulate && !adds) addTo(ctx, ctx.in(2), c, y)
   },
+}
+
+/** The words of a fused activation. */
+function activationOf({ activation, alpha }: Attrs): { activation: number; alpha: { f32: number } } {
+  return { activation: typeof activation === 'string' ? unaryCode[activation as UnaryName] : NO_ACTIVATION, alpha: { f32: Number(alpha ?? 0) } }
+}
+
+/** So few rows that to pack a B that changes costs more than the product: it is read in place. */
+function fewRows(ctx: LowerContext, m: Size, n: number, k: Size): void {
+  const [a, b, bias] = [ctx.in(0), ctx.in(1), ctx.ins[2]]
+  const width = last(a.shape) * 4
+  const [transposeA, transposeB] = [ctx.attrs['transposeA'] === true, ctx.attrs['transposeB'] === true]
+  ctx.call('f32_gemv', {
+    a, b, c: ctx.out(0), bias: bias ?? 0, m, n, k, aRow: transposeA ? 4 : width, aStep: transposeA ? width : 4,
+    bStep: transposeB ? 4 : n * 4, bColumn: transposeB ? width : 4, cRow: n * 4, ...activationOf(ctx.attrs),
+  }, { tiles: Math.ceil(n / GEMV_COLUMNS), writes: ['c'] })
 }
 
 /** y = a + b */

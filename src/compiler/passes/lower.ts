@@ -62,6 +62,16 @@ export class Assembler {
     if (candidates.length > 0) this.inplace.set(call, candidates)
   }
 
+  /** Do weights and constants alone reach this buffer, by the calls so far? */
+  fixed(buffer: number, seen = new Set<number>()): boolean {
+    if (seen.has(buffer)) return true
+    seen.add(buffer)
+    const region = this.buffers[buffer]?.region
+    if (region === 'param' || region === 'constant' || region === 'table') return true
+    const writers = this.calls.filter((call) => call.writes.includes(buffer))
+    return writers.length > 0 && writers.every((call) => !dependsOnSamples(call) && call.reads.every((b) => this.fixed(b, seen)))
+  }
+
   /** Makes what `emit` emits a loop; calls that no step changes go in front of it. */
   loop(steps: number, carried: readonly number[], emit: () => void): void {
     const start = this.calls.length
@@ -241,6 +251,8 @@ class Context implements LowerContext {
   temp(shape: Shape, dtype: DType): View { return this.asm.buffer(shape, dtype, 'arena') }
 
   slot(name: string, words: number): View { return this.asm.named([words], 'i32', 'slot', name) }
+
+  fixed({ buffer }: View): boolean { return this.asm.fixed(buffer) }
 
   call<K extends KernelName>(kernel: K, words: Readonly<Record<KernelField<K>, Operand>>, options: CallOptions<K>): void {
     this.asm.call(this.#path, kernel, words, options)
