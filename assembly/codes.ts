@@ -34,4 +34,4 @@ export const ROWS: i32 = 8
 /** Columns of one tile of a column reduction. */
 export const COLUMNS: i32 = 64
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES: i32 = 34816
+export const SCRATCH_BYTES: i32 = 74816

@@ -39,7 +39,7 @@ export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 34816
+export const SCRATCH_BYTES = 74816
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
@@ -50,7 +50,7 @@ export const kernelTable = {
    * to a block of KB terms; blocks added ascending. A(i, k) at a + i·aRow + k·aStep; B(k, j) at b + (j / 8)·bPanel + k·bStep + (j % 8)·4;
    * C(i, j) at c + i·cRow + j·4. Strides in bytes. When n % 8 ≠ 0, B is packed (zero padded panels). bias: address of n floats, or 0.
    * activation: a unary code, or −1; alpha its parameter. k = 0 gives act(+0 + bias).
-   * add ≠ 0: C = act(C + A·B + bias), the finished sum added once to what is there; then k ≤ KB. Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉, columns fastest.
+   * add ≠ 0: C = act(C + A·B + bias), the finished sum added once to what is there; then k ≤ KB. Tiles: ⌈m / GEMM_ROWS⌉·⌈n / GEMM_COLUMNS⌉.
    * cBlock ≠ 0: each block's sums for themselves, C of block i at c + i·cBlock, without bias, activation or add; so many tiles for each of ⌈k / KB⌉
    * blocks, blocks slowest. f32_add_blocks makes of them what one tile for all blocks makes, to the bit.
    */
