@@ -18,7 +18,7 @@ export function gather(d: usize, scratch: usize, begin: i32, end: i32): void {
     if (load<i32>(d, 24) == DType.i32) toIntegers(x, y, width, type)
     else toFloats(x, y, width, type, load<f32>(d, 28), load<f32>(d, 32))
   }
-  store<u32>(scratch, touched)
+  if (first < last) store<u32>(scratch, touched)
 }
 
 /** Bytes of a cache line. */
