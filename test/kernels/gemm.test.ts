@@ -224,7 +224,8 @@ describe('f32_gemm', () => {
         begin = end
       }
     }
-    for (const [m, n, k] of [[133, 203, 40], [70, 130, KC + 9], [40, 72, KB + 7]] as const) {
+    // The last two: a transposed A whose rows collide, copied chunk by chunk; a B so large that its columns are gone through once.
+    for (const [m, n, k] of [[133, 203, 40], [70, 130, KC + 9], [40, 72, KB + 7], [256, 72, KC + 9], [40, 330, 400]] as const) {
       const a = matrix(m, k, 8), b = matrix(k, n, 9), expected = gemm(box, a, b, NN)
       for (const order of [shuffled, pieces]) for (const layout of [NN, TN]) {
         expectSame(gemm(box, a, b, layout, {}, order), expected, show(m, n, k, layout))
