@@ -5,7 +5,8 @@ import { params } from '../src/model/model.js'
 import { Executor } from '../src/runtime/executor.js'
 import { layoutOf } from '../src/train/apply.js'
 import { trainedParams } from '../src/train/recipe.js'
-import { gradProgram, Trainer, WEIGHT } from '../src/train/trainer.js'
+import { gradProgram, WEIGHT } from '../src/train/trainer.js'
+import { Updater } from '../src/train/update.js'
 import { TrainableModel } from '../src/train/model.js'
 import { machine, median, secondsPerRound, type Roofline } from './roofline.js'
 import type { Workload } from './workloads.js'
@@ -52,9 +53,13 @@ export async function benchStep(roofline: Roofline, workload: Workload, rounds =
   return { samplesPerSecond: median(rates), share: median(shares), peak: median(peaks), spread: [Math.min(...shares), Math.max(...shares)], best: Math.min(...steps), cpu: median(cpu) }
 }
 
-export interface CallShare { readonly name: string; readonly microseconds: number }
+/** Microseconds of a call: `alone`, again and again on what is in the caches, the least of several rounds; `inOrder`, within whole steps one after the other, the median. */
+export interface CallShare { readonly name: string; readonly alone: number; readonly inOrder: number }
 
-/** Microseconds of each kernel call of a step, each call on its own, the warm values of the step before it in memory: the least of several rounds. */
+/** Seconds that steps are timed call by call. */
+const IN_ORDER_SECONDS = 1.5
+
+/** Microseconds of each kernel call of a step. */
 export function profileStep(workload: Workload): readonly CallShare[] {
   const model: unknown = compiled(workload)
   if (!(model instanceof TrainableModel)) throw new Error('not a model of ours')
@@ -64,7 +69,8 @@ export function profileStep(workload: Workload): readonly CallShare[] {
   const store = createStore()
   store.declare(params(recipe.graph).map(({ key, shape, spec }) => ({ key, shape, init: spec.init, seed: 0, identity: spec })))
   const layout = layoutOf(trainedParams(recipe), recipe.optimizer)
-  const { x, y } = samples(BATCH)
+  const count = BATCH * workload.steps
+  const { x, y } = samples(count)
   const place = (data: Uint8Array | Int32Array): number => {
     const block = store.alloc(data.byteLength)
     store.bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), block.address)
@@ -73,40 +79,52 @@ export function profileStep(workload: Workload): readonly CallShare[] {
   const addresses = new Map([['x', place(x)], ['labels:y', place(y)]])
   const dtypes = new Map([['x', 'u8'], ['labels:y', 'i32']] as const)
   const program = gradProgram(recipe, layout, { weighted: dtypes.has(WEIGHT as 'x'), dtypes, capacity: BATCH })
-  const executor = new Executor(program, store, { seed: 0, grad: store.alloc(layout.bytes).address, sum: store.alloc(64).address })
+  const updater = new Updater(layout, 1 + recipe.measured.length, store, 0)
+  const executor = new Executor(program, store, { seed: 0, grad: updater.grad.address, sum: updater.sums.address })
   for (const [name, address] of addresses) executor.bindExternal(name, address)
   executor.bind(BATCH)
   executor.prepare()
-  const inOrder = Int32Array.from({ length: BATCH }, (_, i) => i)
-  store.i32(executor.input('$row'), BATCH).set(inOrder)
+  /** rows of the data in an order that no cache foresees, other ones for each step: 7919 is a prime */
+  const chooseRows = (step: number): void => { store.i32(executor.input('$row'), BATCH).forEach((_, i, rows) => { rows[i] = ((step * BATCH + i) * 7919) % count }) }
   executor.setF32('inverseDivisor', 1 / BATCH)
+  let step = 0
+  const apply = (): void => {
+    if (store.atOnce('apply', () => updater.work({ step, t: step + 1, scale: 1 }, BATCH)).ok) step++
+  }
+  const calls = program.calls.map((_, i) => () => { executor.runTiles(i, 0, executor.tiles(i)) })
   // What a call reads may be overwritten later: the calls before it run again before each measurement.
-  const calls = program.calls.map((call, i) => {
-    const times: number[] = []
-    for (let r = 0; r < 7; r++) {
-      store.i32(executor.input('$row'), BATCH).set(inOrder)
-      for (let j = 0; j < i; j++) executor.runTiles(j, 0, executor.tiles(j))
-      times.push(secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) executor.runTiles(i, 0, executor.tiles(i)) }, 0.002))
-    }
-    return { name: `${call.kernel}${call.path === '' ? '' : ` @${call.path}`}`, microseconds: Math.min(...times) * 1e6 }
-  })
-  const trainer = new Trainer(recipe, store, 0)
-  trainer.gradient({ addresses, dtypes }, { rows: inOrder, samples: inOrder }, BATCH)
-  const apply = Math.min(...Array.from({ length: 7 }, () => secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) trainer.apply() }, 0.005)))
-  return [...calls, { name: 'apply (check, gate, f32_adam)', microseconds: apply * 1e6 }]
+  const alone = calls.map((call, i) => Math.min(...Array.from({ length: 7 }, () => {
+    chooseRows(0)
+    for (const before of calls.slice(0, i)) before()
+    return secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) call() }, 0.002)
+  })))
+  const all = [...calls, apply]
+  const times: number[][] = all.map(() => [])
+  for (const end = performance.now() + IN_ORDER_SECONDS * 1000; performance.now() < end;) {
+    chooseRows(step)
+    all.forEach((call, i) => {
+      const from = performance.now()
+      call()
+      times[i]?.push(performance.now() - from)
+    })
+  }
+  // Last: the same gradient applied a thousand times drives the weights off, and what is computed of them into denormals.
+  const applyAlone = Math.min(...Array.from({ length: 7 }, () => secondsPerRound((rounds) => { for (let k = 0; k < rounds; k++) apply() }, 0.005)))
+  const names = [...program.calls.map(({ kernel, path }) => `${kernel}${path === '' ? '' : ` @${path}`}`), 'apply (check, gate, f32_adam)']
+  return names.map((name, i) => ({ name, alone: (alone[i] ?? applyAlone) * 1e6, inOrder: median(times[i] ?? []) * 1e3 }))
 }
 
 export function printStep({ name, flop }: Workload, result: StepResult, profile: readonly CallShare[]): string {
-  const total = profile.reduce((sum, { microseconds }) => sum + microseconds, 0)
-  const products = profile.reduce((sum, { name, microseconds }) => sum + (/^f32_(gemm|conv)( |$)/.test(name) ? microseconds : 0), 0)
+  const sum = (of: 'alone' | 'inOrder', which = /./): number => profile.reduce((total, call) => total + (which.test(call.name) ? call[of] : 0), 0)
+  const total = sum('inOrder'), products = sum('inOrder', /^f32_(gemm|conv)( |$)/)
   const percent = (x: number): string => `${(x * 100).toFixed(1)} %`
   const lines = [
     `${name}, Adam, batch ${BATCH}: ${(flop / 1e6).toFixed(2)} MFLOP a sample and step · ${machine()}`,
     `${Math.round(result.samplesPerSecond).toLocaleString('en-US')} samples/s = ${percent(result.share)} of what ${result.peak.toFixed(1)} GFLOP/s allow (${percent(result.spread[0])} to ${percent(result.spread[1])} over the rounds)`,
-    '', 'where a step goes, each call on its own:',
-    ...profile.map(({ name, microseconds }) => `  ${microseconds.toFixed(1).padStart(8)} µs ${percent(microseconds / total).padStart(7)}  ${name}`),
-    `  ${total.toFixed(1).padStart(8)} µs          in kernels, each at its best; a step takes ${((BATCH / result.samplesPerSecond) * 1e6).toFixed(1)} µs, ${result.best.toFixed(1)} at its best, ${result.cpu.toFixed(1)} of the processor`,
-    `  ${percent(1 - products / total).padStart(17)} of the kernels' time is neither matmul nor convolution`,
+    '', 'where a step goes, each call on its own | in the order of a step, by the clock around each:',
+    ...profile.map(({ name, alone, inOrder }) => `  ${alone.toFixed(1).padStart(8)} | ${inOrder.toFixed(1).padStart(8)} µs ${percent(inOrder / total).padStart(7)}  ${name}`),
+    `  ${sum('alone').toFixed(1).padStart(8)} | ${total.toFixed(1).padStart(8)} µs in kernels; a step takes ${((BATCH / result.samplesPerSecond) * 1e6).toFixed(1)} µs, ${result.best.toFixed(1)} at its best, ${result.cpu.toFixed(1)} of the processor`,
+    `  ${percent(1 - products / total).padStart(19)} of the kernels' time in a step is neither matmul nor convolution`,
   ]
   return lines.join('\n')
 }
