@@ -13,7 +13,8 @@ const dist = (name) => JSON.stringify(join(root, 'dist', name))
 const programs = [
   ['equigrad, all of it', `import * as all from ${dist('index.js')}; globalThis.all = all`],
   ['equigrad/data, all of it', `import * as all from ${dist('data.js')}; globalThis.all = all`],
-  ['both', `import * as all from ${dist('index.js')}; import * as data from ${dist('data.js')}; globalThis.all = { ...all, ...data }`],
+  ['equigrad/predict, all of it', `import * as all from ${dist('predict.js')}; globalThis.all = all`],
+  ['index and data', `import * as all from ${dist('index.js')}; import * as data from ${dist('data.js')}; globalThis.all = { ...all, ...data }`],
   ['sequential + dense + adam + mse', `import { adam, dense, mse, sequential } from ${dist('index.js')}; globalThis.all = { adam, dense, mse, sequential }`],
 ]
 

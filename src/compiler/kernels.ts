@@ -41,6 +41,7 @@ export const PIECE = 2048
 /** Bytes of scratch that each lane owns. */
 export const SCRATCH_BYTES = 34816
 
+/* @__NO_SIDE_EFFECTS__ */
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
 
