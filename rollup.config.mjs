@@ -45,10 +45,13 @@ const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 /** The faces: the command imports them as they are in dist/, so that what it runs is what others run. */
 const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js' }
 
+/** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
+const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(inflate|platform\/(builtin|pause))|compiler\/(packed|program|kernels))\.js$/
+
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, predict: `${from}/predict.js` },
   // what is loaded only when it is needed has a name of its own
-  output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
+  output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, plain, wasm], onwarn,
 }
 const command = {

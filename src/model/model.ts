@@ -362,7 +362,7 @@ export class Model<I, O> {
    */
   setWeights(weights: Readonly<Record<string, Weight>>): void {
     const given = asRecord('setWeights', weights)
-    const { store } = this.#ready || this.#disposed ? this : this.#home
+    const store = this.#ready || this.#disposed ? this.store : this.#home.store
     store.checkFree('setWeights')
     if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))

@@ -18,9 +18,11 @@ let compiled: WebAssembly.Module | undefined
 
 function compile(): WebAssembly.Module {
   if (compiled !== undefined) return compiled
-  const wasm = typeof WebAssembly === 'object' ? inflated(deflated, byteLength) : null
-  if (wasm === null || !WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
-  return (compiled = new WebAssembly.Module(wasm))
+  if (typeof WebAssembly === 'object') {
+    // Not validated before: that takes as long as compiling.
+    try { return (compiled = new WebAssembly.Module(inflated(deflated, byteLength))) } catch (error) { if (!(error instanceof WebAssembly.CompileError)) throw error }
+  }
+  throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
 }
 
 export function instantiateForward(): Forward {
