@@ -38,10 +38,8 @@ export const ROWS = 8
 export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
-/** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 34816
+export { SCRATCH_BYTES } from '../core/codes.js'
 
-/* @__NO_SIDE_EFFECTS__ */
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S
 

@@ -1,8 +1,7 @@
 // A plan linked to an instance of its own: weights, constants and descriptors at addresses that never change, so that a run only says how many samples.
 import { FormatError, message, RuntimeError } from '../core/errors.js'
-import { dtypeCode } from '../core/codes.js'
+import { dtypeCode, SCRATCH_BYTES } from '../core/codes.js'
 import type { DType } from '../core/shape.js'
-import { SCRATCH_BYTES } from '../compiler/kernels.js'
 import type { PackedAffine, PackedPlan } from '../compiler/packed.js'
 import { sizeAt } from '../compiler/program.js'
 import type { FileTensor } from '../formats/safetensors.js'

@@ -34,7 +34,7 @@ export interface Predictor<I = Dense, O = Tensor> {
  * @throws FormatError for anything that is not such a file
  * @example
  * import { load } from 'equigrad/predict'
- * const model = load(bytes)
+ * const model = load(readFileSync('model.safetensors'))
  * const { data, shape } = model.predictSync(x)
  */
 export function load<I = Dense, O = Tensor>(bytes: Uint8Array): Predictor<I, O> {

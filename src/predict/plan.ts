@@ -14,7 +14,8 @@ function whole(value: unknown, most: number, least = 0): number {
   return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : damaged(`a whole number from ${least} to ${most}`, value)
 }
 
-const WORD = 2 ** 32
+/** 2³²: what a word may hold lies below. */
+const WORD = 0x1_0000_0000
 const text = (value: unknown): string => (typeof value === 'string' ? value : damaged('a name', value))
 const record = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? { ...value } : damaged('an object', value))
 

@@ -1,9 +1,10 @@
 // equigrad/predict: the bits of the whole package's predictions for every kind of model that can be saved, and a FormatError for what is no plan.
 import { describe, expect, it } from 'vitest'
 import {
-  activation, adapter, add, averagePool2d, batchNormalization, concatenate, constant, conv2d, dense, depthwiseConv2d, dropout, elu, exp, fakeQuantize, flatten, FormatError, functional, globalAveragePool2d,
-  gru, input, leakyRelu, logSoftmax, lstm, magnitudeMask, mask, max, maxPool2d, mean, mse, mul, quantize, reshape, save, scan, sequential, sgd, simpleRNN, slice, softplus, sum, type AnyModel, type Layer, type Value,
+  activation, add, averagePool2d, batchNormalization, concatenate, constant, conv2d, dense, depthwiseConv2d, dropout, elu, exp, flatten, FormatError, functional, globalAveragePool2d,
+  gru, input, leakyRelu, logSoftmax, lstm, max, maxPool2d, mean, mse, mul, reshape, save, scan, sequential, sgd, simpleRNN, slice, softplus, sum, type AnyModel, type Layer, type Value,
 } from '../../src/index.js'
+import { adapter, fakeQuantize, magnitudeMask, mask, quantize } from '../../src/compress/index.js'
 import { load as loadWhole } from '../../src/index.js'
 import { FORWARD, PLAN } from '../../src/compiler/packed.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
