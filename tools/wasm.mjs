@@ -16,7 +16,7 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 const modules = {
   kernels: { entry: 'assembly/index.ts', target: 'kernels' },
   int8: { entry: 'assembly/int8.ts', target: 'relaxed' },
-  predict: { entry: 'assembly/predict.ts', target: 'predict' },
+  predict: { entry: 'assembly/predict.ts', target: 'kernels' },
   fast: { entry: 'assembly/fast.ts', target: 'relaxed' },
   peak: { entry: 'bench/assembly/peak.ts', target: 'kernels' },
 }
