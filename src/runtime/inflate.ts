@@ -10,21 +10,33 @@ export function inflated(text: string, length: number): Uint8Array<ArrayBuffer> 
   return builtinInflate(bytes) ?? inflate(bytes, length)
 }
 
-/** A canonical Huffman code: how many codes have each length, and their symbols in the order of codes. */
-interface Code { readonly counts: Uint16Array; readonly symbols: Uint16Array }
+/** Codes of at most so many bits are looked up. */
+const QUICK = 10
+
+/** A canonical Huffman code: how many codes have each length, and their symbols in the order of codes; symbol · 16 + length by the next bits of the stream, or 0. */
+interface Code { readonly counts: Uint16Array; readonly symbols: Uint16Array; readonly quick: Uint16Array }
 
 function codeOf(lengths: Uint8Array): Code {
-  const counts = new Uint16Array(16), next = new Uint16Array(16), symbols = new Uint16Array(lengths.length)
-  for (const length of lengths) counts[length] = (counts[length] ?? 0) + 1
+  const counts = new Uint16Array(16), next = new Uint16Array(16), codes = new Uint16Array(16), symbols = new Uint16Array(lengths.length), quick = new Uint16Array(1 << QUICK)
+  for (let s = 0; s < lengths.length; s++) counts[lengths[s] ?? 0] = (counts[lengths[s] ?? 0] ?? 0) + 1
   counts[0] = 0
-  for (let i = 1; i < 15; i++) next[i + 1] = (next[i] ?? 0) + (counts[i] ?? 0)
-  lengths.forEach((length, symbol) => {
-    if (length === 0) return
-    const at = next[length] ?? 0
-    symbols[at] = symbol
-    next[length] = at + 1
-  })
-  return { counts, symbols }
+  for (let n = 1; n < 15; n++) {
+    next[n + 1] = (next[n] ?? 0) + (counts[n] ?? 0)
+    codes[n + 1] = ((codes[n] ?? 0) + (counts[n] ?? 0)) << 1
+  }
+  for (let s = 0; s < lengths.length; s++) {
+    const n = lengths[s] ?? 0, at = next[n] ?? 0, code = codes[n] ?? 0
+    if (n === 0) continue
+    symbols[at] = s
+    next[n] = at + 1
+    codes[n] = code + 1
+    if (n > QUICK) continue
+    // A stream has a code's first bit first.
+    let reversed = 0
+    for (let i = 0; i < n; i++) reversed |= ((code >> i) & 1) << (n - 1 - i)
+    for (; reversed < 1 << QUICK; reversed += 1 << n) quick[reversed] = (s << 4) | n
+  }
+  return { counts, symbols, quick }
 }
 
 /** Lengths of 3 to 258 and distances from 1 on: the first of each code's, by the bits that follow it (3.2.5). */
@@ -47,25 +59,33 @@ export function inflate(data: Uint8Array, length: number): Uint8Array<ArrayBuffe
   const out = new Uint8Array(length), lengths = basesOf(29, 3, lengthBits), distances = basesOf(30, 1, distanceBits)
   lengths[28] = 258
   let at = 0, held = 0, count = 0, end = 0
+  /** Holds 25 bits or more, zeros behind the end. */
+  const fill = (): void => {
+    for (; count <= 24; count += 8) held |= (data[at++] ?? 0) << count
+  }
   const bits = (n: number): number => {
-    while (count < n) {
-      held |= (data[at++] ?? 0) << count
-      count += 8
-    }
+    fill()
     const value = held & ((1 << n) - 1)
     held >>>= n
     count -= n
     return value
   }
-  const symbol = ({ counts, symbols }: Code): number => {
-    let code = 0, first = 0, index = 0
-    for (let n = 1; n < 16; n++) {
-      if (count === 0) { held = data[at++] ?? 0; count = 8 }
-      code |= held & 1
-      held >>>= 1
-      count--
+  const symbol = ({ counts, symbols, quick }: Code): number => {
+    fill()
+    const known = quick[held & ((1 << QUICK) - 1)] ?? 0
+    if (known !== 0) {
+      held >>>= known & 15
+      count -= known & 15
+      return known >> 4
+    }
+    for (let n = 1, code = 0, first = 0, index = 0; n < 16; n++) {
+      code |= (held >>> (n - 1)) & 1
       const codes = counts[n] ?? 0
-      if (code - codes < first) return symbols[index + code - first] ?? 0
+      if (code - codes < first) {
+        held >>>= n
+        count -= n
+        return symbols[index + code - first] ?? 0
+      }
       index += codes
       first = (first + codes) << 1
       code <<= 1
@@ -96,6 +116,8 @@ export function inflate(data: Uint8Array, length: number): Uint8Array<ArrayBuffe
     last = bits(1)
     const kind = bits(2)
     if (kind === 0) {
+      // Whole bytes that are held are given back.
+      at -= count >> 3
       count = held = 0
       const stored = (data[at] ?? 0) | ((data[at + 1] ?? 0) << 8)
       out.set(data.subarray(at + 4, at + 4 + stored), end)
