@@ -43,12 +43,15 @@ const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
 const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 
 /** The faces: the command imports them as they are in dist/, so that what it runs is what others run. */
-const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
+const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'compress/index.js')]: './compress.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
+
+/** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
+const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(inflate|platform\/(builtin|pause))|compiler\/(packed|program))\.js$/
 
 const library = {
-  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, doctor: `${from}/doctor/index.js` },
+  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js` },
   // what is loaded only when it is needed has a name of its own
-  output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
+  output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, plain, wasm], onwarn,
 }
 const command = {
@@ -58,8 +61,9 @@ const command = {
   plugins, onwarn,
 }
 const types = {
-  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, doctor: `${from}/doctor/index.d.ts` },
+  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, compress: `${from}/compress/index.d.ts`, predict: `${from}/predict.d.ts`, doctor: `${from}/doctor/index.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
-  plugins: [dts()], onwarn,
+  // Types that several faces share and no one need name: of protected members.
+  plugins: [dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
 }
 export default [library, command, types]

@@ -2,7 +2,8 @@
 import asc from 'assemblyscript/asc'
 import { readFileSync } from 'node:fs'
 import { GEMM_COLUMNS, GEMM_ROWS, PANEL } from '../src/compiler/kernels.js'
-import { dense, quantize, sequential } from '../src/index.js'
+import { dense, sequential } from '../src/index.js'
+import { quantize } from '../src/compress/index.js'
 import { KernelBox } from '../test/support/kernel.js'
 import { machine, median, secondsPerRound, warm, type Roofline } from './roofline.js'
 

@@ -4,7 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { accuracy, adam, dense, magnitudeMask, mask, sequential, sparseCategoricalCrossentropy, stochasticClip } from '../dist/index.js'
+import { accuracy, adam, dense, sequential, sparseCategoricalCrossentropy } from '../dist/index.js'
+import { magnitudeMask, mask, stochasticClip } from '../dist/compress.js'
 import { readIdx } from '../dist/data.js'
 import { lineChart } from './chart.mjs'
 

@@ -28,16 +28,6 @@ export {
 export { decodeShard, encodeShard, shardRows, type Shard, type ShardOptions } from './train/shards.js'
 export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'
-
-export { mask } from './compress/rewrite.js'
-export { stochasticClip, type ClipLayer, type Clipped, type ClipOptions, type ClipProgress, type ClipStatistics } from './compress/clip.js'
-export { magnitudeMask, type MagnitudeMaskOptions } from './compress/magnitude.js'
-export { fakeQuantize, type FakeQuantizeOptions } from './compress/fake-quantize.js'
-export { lowRank, type Factorised, type LowRank, type Rank } from './compress/low-rank.js'
-export { adapter, type AdapterOptions } from './compress/adapter.js'
-export { strip } from './compress/strip.js'
-export { quantize, type QuantizeOptions } from './compress/quantize.js'
-export type { Observer } from './compress/observers.js'
 export type { FastRuntime } from './runtime/fast.js'
 export { loadInt8, type Int8Runtime } from './runtime/int8.js'
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { transformWithOxc } from 'vite'
 import { describe, expect, it } from 'vitest'
 import * as equigrad from '../src/index.js'
+import * as compress from '../src/compress/index.js'
 import * as data from '../src/data/index.js'
 import * as doctor from '../src/doctor/index.js'
 import * as formats from '../src/formats/safetensors.js'
@@ -25,7 +26,7 @@ function surroundings(): Record<string, unknown> {
     'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
-    ...equigrad, ...data, ...doctor, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
+    ...equigrad, ...compress, ...data, ...doctor, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
     readFileSync: (name: string) => files[name], console: { log: () => undefined },
   }
 }
@@ -50,7 +51,7 @@ function imports(code: string): readonly string[] {
 describe.each([['docstrings', docstrings, 10], ['README and docs', readme, 2]] as const)('examples of the %s', (_, examples, least) => {
   it('are found', () => { expect(examples.length).toBeGreaterThanOrEqual(least) })
   it.each(examples)('$where', async (example) => {
-    const all = { ...equigrad, ...data, ...doctor, ...formats }
+    const all = { ...equigrad, ...compress, ...data, ...doctor, ...formats }
     for (const name of imports(example.code)) expect(Object.keys(all)).toContain(name)
     await run(example)
   })

@@ -10,12 +10,13 @@ import { fileURLToPath } from 'node:url'
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 
 /**
- * The modules, by name: `kernels` runs everywhere; `int8` imports the memory of one and replaces what it exports; `peak` stands alone, and is in the
+ * The modules, by name: `kernels` runs everywhere; `predict` is those of its kernels that a prediction needs; `int8` imports the memory of one and replaces what it exports; `peak` stands alone, and is in the
  * command line only.
  */
 const modules = {
   kernels: { entry: 'assembly/index.ts', target: 'kernels' },
   int8: { entry: 'assembly/int8.ts', target: 'relaxed' },
+  predict: { entry: 'assembly/predict.ts', target: 'kernels' },
   fast: { entry: 'assembly/fast.ts', target: 'relaxed' },
   peak: { entry: 'bench/assembly/peak.ts', target: 'kernels' },
 }

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SIZES, weights } from './cold/inputs.mjs'
+import { savedModel } from './cold/saved.mjs'
 import { f32Model } from './onnx.mjs'
 import { median } from './statistics.mjs'
 import { example } from './workloads.mjs'
@@ -17,9 +18,9 @@ export const wasmOf = (name) => ({ 'tfjs-wasm': '@tensorflow/tfjs-backend-wasm',
 const TOLERANCE = 1e-5
 
 /** Starts a program; resolves to the seconds until it said its prediction. */
-function startOnce(name, { node, python, model }) {
+function startOnce(name, { node, python, model, saved }) {
   const library = wasmOf(name)
-  const env = { ...process.env, MODEL: model, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', ...(library === undefined ? {} : { WASM: `${dirname(require.resolve(library))}/` }) }
+  const env = { ...process.env, MODEL: name === 'equigrad-predict' ? saved : model, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', ...(library === undefined ? {} : { WASM: `${dirname(require.resolve(library))}/` }) }
   const isPython = name.endsWith('.py')
   return new Promise((resolve, reject) => {
     const from = performance.now()
@@ -38,7 +39,8 @@ function startOnce(name, { node, python, model }) {
 
 /** @param {readonly string[]} names @param {{ readonly rounds: number, readonly dir: string, readonly node: string, readonly python: string, readonly say: (text: string) => void }} options @returns {Promise<import('./report.mjs').Table>} */
 export async function coldStarts(names, { rounds, dir, node, python, say }) {
-  const model = join(dir, 'example.onnx')
+  const model = join(dir, 'example.onnx'), saved = join(dir, 'example.safetensors')
+  writeFileSync(saved, await savedModel())
   writeFileSync(model, f32Model(example, weights))
   const programs = ['empty', 'empty_first.py', ...names.map((name) => (name === 'torch' ? 'torch_first.py' : name))]
   const runs = new Map(programs.map((name) => [name, []])), failed = new Map()
@@ -47,9 +49,9 @@ export async function coldStarts(names, { rounds, dir, node, python, say }) {
     say(`W7: cold start of ${name}, ${r} of ${rounds}`)
     if (failed.has(name)) continue
     try {
-      const run = await startOnce(name, { node, python, model })
+      const run = await startOnce(name, { node, python, model, saved })
       if (name === 'equigrad') expected = run.probabilities
-      else if (wasmOf(name) !== undefined || name === 'jax-js' || name === 'tfjs-cpu') check(run.probabilities, expected)
+      else if (wasmOf(name) !== undefined || name === 'jax-js' || name === 'equigrad-predict' || name === 'tfjs-cpu') check(run.probabilities, expected)
       if (r > 0) runs.get(name).push(run) // the first reads its files from the disk
     } catch (error) { failed.set(name, error.message) }
   }

@@ -8,7 +8,7 @@ import { figuresOf } from './table.mjs'
 /** Who has figures in which part. */
 const TAKING = {
   size: ['equigrad', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js'],
-  cold: ['equigrad', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js', 'torch'],
+  cold: ['equigrad', 'equigrad-predict', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js', 'torch'],
   memory: ['equigrad', 'tfjs-wasm', 'jax-js', 'tfjs-cpu'],
   steady: ['equigrad', 'jax-js', 'tfjs-wasm'],
 }

@@ -1,6 +1,7 @@
 // `equigrad bench`: how fast this machine trains and predicts, on one thread, in less than a minute; each f32 figure beside what the mul + add limit of
 // the same moment allows.
-import { adam, dense, quantize, sequential, sparseCategoricalCrossentropy } from '../index.js'
+import { adam, dense, sequential, sparseCategoricalCrossentropy } from '../index.js'
+import { quantize } from '../compress/index.js'
 import { digits } from '../data/index.js'
 import { peakCandidates, type PeakCandidate } from '../runtime/peak.js'
 import { secondsPerRound, spreadOf, warm, type Spread } from './clock.js'

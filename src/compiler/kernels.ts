@@ -41,8 +41,7 @@ export const ROWS = 8
 export const COLUMNS = 64
 /** Elements of one piece of a segment in the optimizer's tile table. */
 export const PIECE = 2048
-/** Bytes of scratch that each lane owns. */
-export const SCRATCH_BYTES = 43008
+export { SCRATCH_BYTES } from '../core/codes.js'
 
 const fields = <const S extends string>(words: S): { readonly words: readonly Fields<S>[] } => ({ words: words.split(' ') as Fields<S>[] })
 type Fields<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Fields<Tail> : S

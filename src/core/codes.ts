@@ -56,3 +56,6 @@ export const randomCode = { uniform: 0, normal: 1, truncatedNormal: 2 } as const
 
 /** What f32_gate clips by. */
 export const clipCode = { none: 0, norm: 1, globalNorm: 2 } as const
+
+/** Bytes of scratch that each lane owns. */
+export const SCRATCH_BYTES = 43008

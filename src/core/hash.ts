@@ -1,11 +1,11 @@
-// SHA-256 in hexadecimal, synchronously (the host's own is asynchronous), and a canonical JSON to hash.
-import { sha256 } from '@noble/hashes/sha2.js'
+// SHA-256 in hexadecimal, and a canonical JSON to hash.
+import { Sha256 } from './sha256.js'
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
 
 /** SHA-256 of some bytes, or of several pieces one after the other, in hexadecimal. */
 export function sha256Hex(...pieces: readonly (Uint8Array | string)[]): string {
-  const hash = sha256.create()
+  const hash = new Sha256()
   for (const piece of pieces) hash.update(typeof piece === 'string' ? new TextEncoder().encode(piece) : piece)
   return hex(hash.digest())
 }

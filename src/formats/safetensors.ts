@@ -240,34 +240,20 @@ function wholeNumbers(title: string, value: Json | undefined): number[] {
   })
 }
 
+/** The host's typed arrays are little-endian, as files are, on all that runs JavaScript today; elsewhere elements are turned round. */
+const isLittleEndian = (): boolean => new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
 function readData(view: DataView, start: number, { dtype, shape, begin, end }: TensorInfo): FileTensor {
-  const at = start + begin
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + start + begin, end - begin).slice()
+  const size = dtypeBytes[dtype]
+  if (size > 1 && !isLittleEndian()) for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse()
+  const { buffer } = bytes
   switch (dtype) {
-    case 'f32': {
-      const data = new Float32Array((end - begin) / 4)
-      for (let k = 0; k < data.length; k++) data[k] = view.getFloat32(at + 4 * k, true)
-      return { dtype, shape, data }
-    }
-    case 'f64': {
-      const data = new Float64Array((end - begin) / 8)
-      for (let k = 0; k < data.length; k++) data[k] = view.getFloat64(at + 8 * k, true)
-      return { dtype, shape, data }
-    }
-    case 'i32': {
-      const data = new Int32Array((end - begin) / 4)
-      for (let k = 0; k < data.length; k++) data[k] = view.getInt32(at + 4 * k, true)
-      return { dtype, shape, data }
-    }
-    case 'u8': {
-      const data = new Uint8Array(end - begin)
-      data.set(new Uint8Array(view.buffer, view.byteOffset + at, end - begin))
-      return { dtype, shape, data }
-    }
-    case 'i8': {
-      const data = new Int8Array(end - begin)
-      data.set(new Int8Array(view.buffer, view.byteOffset + at, end - begin))
-      return { dtype, shape, data }
-    }
+    case 'f32': return { dtype, shape, data: new Float32Array(buffer) }
+    case 'f64': return { dtype, shape, data: new Float64Array(buffer) }
+    case 'i32': return { dtype, shape, data: new Int32Array(buffer) }
+    case 'u8': return { dtype, shape, data: bytes }
+    case 'i8': return { dtype, shape, data: new Int8Array(buffer) }
   }
 }
 

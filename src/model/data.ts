@@ -18,6 +18,9 @@ export interface Rows {
   readonly width: number
 }
 
+/** What of an input's spec data must fit. */
+type DataSpec = Pick<InputSpec, 'classes'> & Partial<InputSpec>
+
 const dtypeOf = (data: Typed): DType =>
   data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : data instanceof Int32Array ? 'i32' : 'u8'
 
@@ -35,7 +38,7 @@ const FORMS = 'a Float32Array, Float64Array, Int32Array, Uint8Array, nested arra
  * @param where - what the data is, for messages
  * @param shape - of the input, with `n` in front
  */
-export function toRows(where: string, data: unknown, shape: Shape, spec: InputSpec): Rows {
+export function toRows(where: string, data: unknown, shape: Shape, spec: DataSpec): Rows {
   const width = elements(shape)
   const typed = isTyped(data) ? data : isDense(data) ? checked(where, data, shape) : Array.isArray(data) ? flat(where, data, shape, spec) : undefined
   if (typed === undefined) throw new TypeError(message(where, FORMS, describe(data)))
@@ -56,7 +59,7 @@ function checked(where: string, given: { readonly data: Typed; readonly shape: r
 }
 
 /** Nested arrays, flattened: class numbers to i32, others to f64, so that no digit is lost before the kernel converts them. */
-function flat(where: string, data: readonly unknown[], shape: Shape, spec: InputSpec): Typed {
+function flat(where: string, data: readonly unknown[], shape: Shape, spec: DataSpec): Typed {
   const out: number[] = []
   const visit = (level: unknown, depth: number, path: string): void => {
     if (Array.isArray(level)) {
@@ -91,7 +94,7 @@ function allFinite(data: Float32Array): boolean {
   return a + b + c + d === 0
 }
 
-function checkValues(where: string, { data, dtype, width }: Rows, { classes }: InputSpec): void {
+function checkValues(where: string, { data, dtype, width }: Rows, { classes }: DataSpec): void {
   const at = (i: number): string => (width === 1 ? `${where}[${i}]` : `${where}, sample ${Math.floor(i / width)}`)
   if (classes !== null) {
     if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'whole numbers (Int32Array, Uint8Array, or plain ones)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
@@ -115,3 +118,18 @@ export function sliceRows({ data, dtype, width }: Rows, from: number, to: number
 
 /** The bytes of rows. */
 export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+
+export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
+  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
+  return { ...data }
+}
+
+/** Throws unless all have as many samples. */
+export function sameCount(where: string, data: ReadonlyMap<string, Rows>): number {
+  let first: { readonly name: string; readonly rows: number } | undefined
+  for (const [name, { rows }] of data) {
+    if (first === undefined) first = { name, rows }
+    else if (rows !== first.rows) throw new ShapeError(message(where, `as many samples everywhere: ${first.rows} in '${first.name}'`, `${rows} in '${name}'`))
+  }
+  return first?.rows ?? 0
+}

@@ -3,9 +3,8 @@ import { BusyError, EquigradError, describe, message, ShapeError } from '../core
 import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
 import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { byName, rewrite, topological, Value, type InputSpec } from '../compiler/graph/value.js'
+import { byName, topological, Value, type InputSpec } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
-import { read } from '../compiler/ops/read.js'
 import { layerWeights } from '../compiler/ops/weight.js'
 import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
@@ -25,8 +24,12 @@ import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, Home, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
-import { bytesOf, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { asRecord, bytesOf, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { inputsOf, predictProgram } from './plan.js'
 import { Tensor } from './tensor.js'
+
+export { asRecord, sameCount } from './data.js'
+export { readInputs } from './plan.js'
 
 /** One value, or a record of values by name. */
 export type Values = Value | { readonly [name: string]: Value }
@@ -139,12 +142,16 @@ export class Model<I, O> {
   protected values(): Readonly<Record<string, Value>> { return fromGraph(this.definition.graph, (name) => ops.get(name)) }
 
   /** The store, made and filled with first values at first need. */
-  protected get store(): Store {
+  protected get store(): Store { return this.#filled() }
+
+  /** The same; weights that are given are not drawn before they are set. */
+  #filled(given: Readonly<Record<string, Weight>> = {}): Store {
     if (this.#disposed) throw new EquigradError(message('model', 'a model in use', 'one that was disposed of'))
     const { store } = this.#home
     if (this.#ready) return extend(store)
-    store.declare([...this.declarations.values()].map((d) => ({ key: d.key, shape: d.shape, init: d.init, seed: d.seed, identity: d })))
-    for (const [key, data] of Object.entries(this.#weights ?? {})) store.f32(store.param(key).address, data.length).set(data)
+    const weights = { ...this.#weights }
+    store.declare([...this.declarations.values()].map((d) => ({ key: d.key, shape: d.shape, init: d.init, seed: d.seed, filled: Object.hasOwn(weights, d.key) || Object.hasOwn(given, d.key), identity: d })))
+    for (const [key, data] of Object.entries(weights)) store.f32(store.param(key).address, data.length).set(data)
     store.changed()
     this.#weights = undefined
     this.#ready = true
@@ -199,7 +206,7 @@ export class Model<I, O> {
 
   /** Inputs by name, with how each is read. */
   protected inputs(): ReadonlyMap<string, Type & { readonly spec: InputSpec }> {
-    return this.#inputs ??= new Map(this.definition.graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [[v.spec.name, v]] : [])))
+    return this.#inputs ??= inputsOf(this.definition.graph)
   }
 
   /**
@@ -290,10 +297,7 @@ export class Model<I, O> {
 
   /** The program that predicts, for data of these element types. */
   protected predictProgram(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
-    const values = this.values()
-    const outputs = specialise(Object.values(values), 'predict')
-    const ready = fuse(readInputs(outputs, dtypes, null))
-    return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(values), ready), prologue: true })))
+    return predictProgram(this.definition.graph, capacity, dtypes)
   }
 
   /**
@@ -356,8 +360,8 @@ export class Model<I, O> {
    * @throws TypeError for unknown keys, ShapeError, RangeError for values that are not finite, BusyError while training
    */
   setWeights(weights: Readonly<Record<string, Weight>>): void {
-    const { store } = this
     const given = asRecord('setWeights', weights)
+    const store = this.#ready || this.#disposed ? this.store : this.#home.store
     store.checkFree('setWeights')
     if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
@@ -370,6 +374,7 @@ export class Model<I, O> {
       if (shape.length !== p.shape.length || shape.some((d: unknown, i) => d !== p.shape[i]) || data.length !== elements(p.shape)) throw new ShapeError(message(`setWeights: ${key}`, formatShape(p.shape), `${formatShape(shape)} with ${data.length} numbers`))
       if (data.some((x) => x - x !== 0)) throw new RangeError(message(`setWeights: ${key}`, 'finite numbers', 'one that is not'))
     }
+    if (!this.#ready) this.#filled(weights)
     for (const [key, { data }] of Object.entries(weights)) store.f32(store.param(key).address, data.length).set(data)
     store.changed()
   }
@@ -389,25 +394,6 @@ export class Model<I, O> {
 /** The outputs of a model that was called on values, and of its layers. */
 export interface Inspected<O> extends Layers { readonly output: O }
 
-/** Puts a `read` op behind every input, for data of the given types; without an index where data needs no conversion, nothing. */
-export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string, DType>, index: Value | null): readonly Value[] {
-  const made = new Map<string, Value>()
-  return rewrite(outputs, {
-    leaf(v) {
-      if (v.source.kind !== 'input' || v.source.spec.name.startsWith('$')) return v
-      const { spec } = v.source
-      const known = made.get(spec.name)
-      if (known !== undefined) return known
-      const dtype = dtypes.get(spec.name) ?? spec.data
-      const plain = dtype === v.dtype && spec.scale === 1 && spec.offset === 0
-      const source = new Value(v.shape, dtype, v.source)
-      const fresh = plain && index === null ? source : read(source, index, { to: v.dtype === 'i32' ? 'i32' : 'f32', scale: spec.scale, offset: spec.offset })
-      made.set(spec.name, fresh)
-      return fresh
-    },
-  })
-}
-
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
 export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {
   const home = new Home(options)
@@ -420,20 +406,7 @@ export function ownParams(definition: Definition, options: HomeOptions = {}): Pi
 export const params = (graph: Graph): readonly Extract<GraphValue, { role: 'param' }>[] =>
   graph.values.flatMap((v) => (v.role === 'param' ? [v] : []))
 
-export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
-  return { ...data }
-}
 
-/** Throws unless all have as many samples. */
-export function sameCount(where: string, data: ReadonlyMap<string, Rows>): number {
-  let first: { readonly name: string; readonly rows: number } | undefined
-  for (const [name, { rows }] of data) {
-    if (first === undefined) first = { name, rows }
-    else if (rows !== first.rows) throw new ShapeError(message(where, `as many samples everywhere: ${first.rows} in '${first.name}'`, `${rows} in '${name}'`))
-  }
-  return first?.rows ?? 0
-}
 
 function summarize({ graph, name }: Definition): string {
   const counted = new Map<string, number>()

@@ -53,9 +53,11 @@ function bytes(): Uint8Array<ArrayBuffer> {
 function compile(): WebAssembly.Module {
   if (compiled !== undefined) return compiled
   const wasm = bytes()
-  if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
-  compiled = new WebAssembly.Module(wasm)
-  return compiled
+  // Not validated before: that takes as long as compiling.
+  try { return (compiled = new WebAssembly.Module(wasm)) } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error
+    throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
+  }
 }
 
 /** The binary for lanes: it imports env.memory, shared. */

@@ -30,6 +30,8 @@ export interface ParamDeclaration {
   readonly shape: Shape
   readonly init: Init
   readonly seed: number
+  /** is its memory filled by who declares it? Then no first values are drawn */
+  readonly filled?: boolean
   /** who it is: declared again, it is the same parameter; with another identity a key is refused */
   readonly identity: object
 }
@@ -421,9 +423,9 @@ export class Store {
     const sizes = fresh.map(({ shape }) => round(elements(shape) * 4))
     const block = this.alloc(sizes.reduce((a, b) => a + b, 0))
     let address = block.address
-    fresh.forEach(({ key, shape, init, seed, identity }, i) => {
+    fresh.forEach(({ key, shape, init, seed, filled, identity }, i) => {
       this.#params.set(key, { key, shape, address, length: elements(shape), identity })
-      this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
+      if (filled !== true) this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
       address += sizes[i] ?? 0
     })
     this.changed()

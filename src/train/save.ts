@@ -6,8 +6,10 @@ import { dtypeBytes, elements, sameShape, type DType, type Shape } from '../core
 import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import type { Value } from '../compiler/graph/value.js'
 import { ops } from '../compiler/ops/index.js'
+import { PLAN } from '../compiler/packed.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
 import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
+import { packPlan } from '../model/plan.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
 import { checkDefinition, checkRecipe, record } from './saved.js'
@@ -23,7 +25,8 @@ export interface SaveOptions {
 }
 
 /**
- * A model as one safetensors file: weights under their keys, states as `optimizer/<state>/<key>`, the rest as JSON in `__metadata__`.
+ * A model as one safetensors file: weights under their keys, states as `optimizer/<state>/<key>`, the rest as JSON in `__metadata__`: the graph, and
+ * the plan for prediction that `equigrad/predict` runs without a compiler.
  *
  * @returns the bytes of the file; Python's safetensors opens it
  * @example
@@ -45,7 +48,8 @@ export function save(model: AnyModel, options: SaveOptions = {}): Uint8Array<Arr
     version: VERSION, definition: { ...definition, graph: withoutConstants(graph, tensors) },
     training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale },
   })
-  return encodeSafetensors(tensors, { equigrad: json })
+  const plan = packPlan(graph, [definition.oneInput, definition.oneOutput], (dtype, data) => constantIn(tensors, dtype, data))
+  return encodeSafetensors(tensors, { equigrad: json, ...(plan === null ? {} : { [PLAN]: JSON.stringify(plan) }) })
 }
 
 /** A graph for JSON, its long constants moved to tensors of the file, which it names. */
@@ -60,7 +64,17 @@ function withoutConstants(graph: Graph, tensors: Record<string, FileTensor>): un
   }
 }
 
-function constantTensor({ dtype, shape, data }: Extract<GraphValue, { role: 'constant' }>): FileTensor {
+/** The name of the file's tensor with these numbers: one of the graph's constants, most often. */
+function constantIn(tensors: Record<string, FileTensor>, dtype: DType, data: readonly number[]): string {
+  const same = (t: FileTensor): boolean => t.dtype === dtype && t.data.length === data.length && t.data.every((x, i) => Object.is(x, data[i]))
+  const found = Object.entries(tensors).find(([name, t]) => name.startsWith('constant/') && same(t))
+  if (found !== undefined) return found[0]
+  const shape = [data.length], name = `constant/${sha256Hex(toJson([dtype, shape, data])).slice(0, 16)}`
+  tensors[name] = constantTensor({ dtype, shape, data })
+  return name
+}
+
+function constantTensor({ dtype, shape, data }: Pick<Extract<GraphValue, { role: 'constant' }>, 'dtype' | 'shape' | 'data'>): FileTensor {
   const at = { shape: shape.map(Number) }
   switch (dtype) {
     case 'f32': return { ...at, dtype, data: Float32Array.from(data) }

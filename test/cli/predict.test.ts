@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { readIdx, writeIdx } from '../../src/data/index.js'
-import { dense, quantize, save, sequential } from '../../src/index.js'
+import { quantize } from '../../src/compress/index.js'
+import { dense, save, sequential } from '../../src/index.js'
 import { directory, equigrad, idxFiles } from './support.js'
 
 const WIDTH = 144

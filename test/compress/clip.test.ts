@@ -1,9 +1,10 @@
 // stochasticClip: what it reaches is what it says, what it undoes leaves no bit behind, what it clips stays clipped.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, adapter, conv2d, dense, EquigradError, fakeQuantize, flatten, functional, input, load, lowRank, lstm, mse, NonFiniteError, rmsprop, save, sequential, sgd, ShapeError, sparseCategoricalCrossentropy, stochasticClip,
-  type ClipOptions, type ClipProgress, type ClipStatistics, type Optimizer,
+  accuracy, adam, conv2d, dense, EquigradError, flatten, functional, input, load, lstm, mse, NonFiniteError, rmsprop, save, sequential, sgd, ShapeError, sparseCategoricalCrossentropy,
+  type Optimizer,
 } from '../../src/index.js'
+import { adapter, fakeQuantize, lowRank, stochasticClip, type ClipOptions, type ClipProgress, type ClipStatistics } from '../../src/compress/index.js'
 import { random, randomFloats } from '../support/numbers.js'
 import { errorOf, hashOf } from '../train/support.js'
 

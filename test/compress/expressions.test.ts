@@ -1,9 +1,10 @@
 // Weights as expressions: they train, survive files, compose, and fold away again with the same bits. Masks have their own file.
 import { describe, expect, it } from 'vitest'
 import {
-  activation, adam, adamW, adapter, batchNormalization, conv2d, dense, EquigradError, fakeQuantize, flatten, FormatError, functional, gru, input, load, lowRank, lstm, magnitudeMask, mask, maxNorm, mse, rmsprop, save, sequential,
-  sgd, ShapeError, step, strip, mean, square, sub, TrainableModel, type Optimizer, type Value,
+  activation, adam, adamW, batchNormalization, conv2d, dense, EquigradError, flatten, FormatError, functional, gru, input, load, lstm, maxNorm, mse, rmsprop, save, sequential, sgd,
+  ShapeError, step, mean, square, sub, TrainableModel, type Optimizer, type Value,
 } from '../../src/index.js'
+import { adapter, fakeQuantize, lowRank, magnitudeMask, mask, strip } from '../../src/compress/index.js'
 import { ownParams } from '../../src/model/model.js'
 import { at } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'

@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { IncrementalLoss, type Change } from '../../src/compress/incremental.js'
 import {
-  adam, batchNormalization, concatenate, conv2d, dense, dropout, flatten, functional, gru, input, l2, mask, maxPool2d, mse, sequential, sgd, sparseCategoricalCrossentropy, type TrainableModel, type Value,
+  adam, batchNormalization, concatenate, conv2d, dense, dropout, flatten, functional, gru, input, l2, maxPool2d, mse, sequential, sgd, sparseCategoricalCrossentropy,
+  type TrainableModel, type Value,
 } from '../../src/index.js'
+import { mask } from '../../src/compress/index.js'
 import { random, randomFloats } from '../support/numbers.js'
 
 type Any = TrainableModel<unknown, unknown>

@@ -1,6 +1,7 @@
 // Masked weights are zero and stay so, whatever trains them; they survive a file; prediction selects once, not each run.
 import { describe, expect, it } from 'vitest'
-import { adam, adamW, dense, l2, load, mask, mse, rmsprop, save, sequential, sgd, ShapeError, type Optimizer } from '../../src/index.js'
+import { adam, adamW, dense, l2, load, mse, rmsprop, save, sequential, sgd, ShapeError, type Optimizer } from '../../src/index.js'
+import { mask } from '../../src/compress/index.js'
 import { random, randomFloats } from '../support/numbers.js'
 
 const [inputs, hidden, samples] = [7, 9, 40]

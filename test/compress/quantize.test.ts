@@ -1,8 +1,7 @@
 // quantize: the model it makes is the integer arithmetic that its constants say, close to the f32 model, the same for every batch and after a file.
 import { describe, expect, it } from 'vitest'
-import {
-  adam, conv2d, dense, dropout, flatten, functional, input, load, loadInt8, lstm, mask, mse, quantize, reshape, save, sequential, FormatError, ShapeError, type Observer,
-} from '../../src/index.js'
+import { adam, conv2d, dense, dropout, flatten, functional, input, load, loadInt8, lstm, mse, reshape, save, sequential, FormatError, ShapeError } from '../../src/index.js'
+import { mask, quantize, type Observer } from '../../src/compress/index.js'
 import { integerWeights, nearestEven, quantizationOf } from '../../src/compress/integers.js'
 import { FeatureSums, Observed } from '../../src/compress/observers.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'

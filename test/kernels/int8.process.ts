@@ -1,6 +1,7 @@
 // In an engine of its own (int8.test.ts), where the module's test is the first that runs it: is the relaxed product exact here, is it accepted, and does a quantised model predict what the file says?
 import { readFileSync } from 'node:fs'
-import { dense, load, loadInt8, quantize, save, sequential } from '../../src/index.js'
+import { dense, load, loadInt8, save, sequential } from '../../src/index.js'
+import { quantize } from '../../src/compress/index.js'
 import { sweepProducts } from '../support/int8.js'
 import { KernelBox } from '../support/kernel.js'
 import { randomFloats } from '../support/numbers.js'

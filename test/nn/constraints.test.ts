@@ -1,9 +1,10 @@
 // Constraints: Keras' formulas in f64, applied after the update and nowhere else, under every optimizer, through shards, masks, files and failures.
 import { describe, expect, it } from 'vitest'
 import {
-  adam, adamW, batchNormalization, clip, constant, conv2d, dense, depthwiseConv2d, flatten, FormatError, input, layer, load, mask, maxNorm, minMaxNorm, mse, mul, NonFiniteError, nonNeg, rmsprop, save,
-  sequential, sgd, ShapeError, sub, sum, unitNorm, expand, step, mean, type Constraint, type ConstraintFunction, type Layer, type Optimizer, type Value,
+  adam, adamW, batchNormalization, clip, constant, conv2d, dense, depthwiseConv2d, flatten, FormatError, input, layer, load, maxNorm, minMaxNorm, mse, mul, NonFiniteError, nonNeg,
+  rmsprop, save, sequential, sgd, ShapeError, sub, sum, unitNorm, expand, step, mean, type Constraint, type ConstraintFunction, type Layer, type Optimizer, type Value,
 } from '../../src/index.js'
+import { mask } from '../../src/compress/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
 import { checkConstraint } from '../../src/nn/constraints.js'
 import { reducedBy, repeated, type Plain } from '../reference/arrays.js'

@@ -1,7 +1,10 @@
 // batchNormalization against its formula in f64: values, gradients, moving averages over steps and shards; and that files, prediction, frozen
 // layers and failed steps treat the averages as they should.
 import { describe, expect, test } from 'vitest'
-import { activation, batchNormalization, dense, flatten, FormatError, load, mask, mse, NonFiniteError, save, sequential, sgd, ShapeError, type BatchNormalizationOptions, type Layer } from '../../src/index.js'
+import {
+  activation, batchNormalization, dense, flatten, FormatError, load, mse, NonFiniteError, save, sequential, sgd, ShapeError, type BatchNormalizationOptions, type Layer,
+} from '../../src/index.js'
+import { mask } from '../../src/compress/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
 import { shardRange } from '../../src/train/trainer.js'
 import { at, expectBits } from '../support/bits.js'

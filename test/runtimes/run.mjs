@@ -34,7 +34,7 @@ function install() {
   npm(['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`], site)
   cpSync(join(golden, 'trainings.js'), join(site, 'trainings.js'))
   cpSync(join(here, 'page-lanes.js'), join(site, 'page-lanes.js'))
-  const run = `import * as equigrad from 'equigrad'\nimport * as data from 'equigrad/data'\nimport { trainings } from './trainings.js'\n`
+  const run = `import * as base from 'equigrad'\nimport * as compress from 'equigrad/compress'\nimport * as data from 'equigrad/data'\nimport { trainings } from './trainings.js'\nconst equigrad = { ...base, ...compress }\n`
   // By the number of lanes, the rows, and how many lanes there were.
   const all = `async function all() {
   const model = equigrad.sequential([equigrad.dense(2)], { input: [2], lanes: ${LANES} })
@@ -44,7 +44,7 @@ function install() {
 `
   writeFileSync(join(site, 'main.js'), `${run}${all}console.log(JSON.stringify(await all()))\n`)
   writeFileSync(join(site, 'page.js'), `${run}${all}import { pageLanes } from './page-lanes.js'\nglobalThis.result = all().then(async (rows) => ({ rows, checks: await pageLanes(equigrad) }))\n`)
-  const imports = { equigrad: '/node_modules/equigrad/dist/index.js', 'equigrad/data': '/node_modules/equigrad/dist/data.js' }
+  const imports = { equigrad: '/node_modules/equigrad/dist/index.js', 'equigrad/compress': '/node_modules/equigrad/dist/compress.js', 'equigrad/data': '/node_modules/equigrad/dist/data.js' }
   writeFileSync(join(site, 'index.html'), `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="/page.js"></script>`)
   return files.map((f) => f.path)
 }
@@ -128,7 +128,7 @@ function checkBench(text, name) {
 // --- what the package must be, apart from its numbers --------------------------------------------------------------------------------------
 
 const trap = `for (const name of Object.getOwnPropertyNames(WebAssembly)) if (name !== 'Memory') WebAssembly[name] = () => { throw new Error('WebAssembly.' + name + ' at import time') }
-await import('equigrad'); await import('equigrad/data')`
+await import('equigrad'); await import('equigrad/compress'); await import('equigrad/data'); await import('equigrad/predict')`
 
 const packageChecks = {
   'holds only what is meant': (files) => {

@@ -8,7 +8,7 @@ const path = (file: string): string => fileURLToPath(new URL(`../../${file}`, im
 export async function sourceOptions(): Promise<readonly string[]> {
   await build({
     configFile: false, root: path(''), logLevel: 'error',
-    build: { outDir: path('build/source'), emptyOutDir: true, minify: false, target: 'es2022', lib: { entry: { index: path('src/index.ts'), data: path('src/data/index.ts') }, formats: ['es'] } },
+    build: { outDir: path('build/source'), emptyOutDir: true, minify: false, target: 'es2022', lib: { entry: { index: path('src/index.ts'), data: path('src/data/index.ts'), compress: path('src/compress/index.ts'), predict: path('src/predict.ts') }, formats: ['es'] } },
   })
   return ['--import', new URL('source.mjs', import.meta.url).href]
 }

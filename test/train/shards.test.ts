@@ -1,9 +1,10 @@
 // Shards through the front door: whoever computes them, in whatever order, sent as bytes or not, they make the step that one model would make.
 import { describe, expect, it, test } from 'vitest'
 import {
-  accuracy, adam, adamW, batchNormalization, clip, concatenate, decodeShard, dense, dropout, encodeShard, EquigradError, flatten, FormatError, functional, gru, input, l2, load, mask, maxNorm, mse, NonFiniteError, orthogonal, save, sequential, sgd, ShapeError, shardRows,
-  sparseCategoricalCrossentropy, type Shard,
+  accuracy, adam, adamW, batchNormalization, clip, concatenate, decodeShard, dense, dropout, encodeShard, EquigradError, flatten, FormatError, functional, gru, input, l2, load,
+  maxNorm, mse, NonFiniteError, orthogonal, save, sequential, sgd, ShapeError, shardRows, sparseCategoricalCrossentropy, type Shard,
 } from '../../src/index.js'
+import { mask } from '../../src/compress/index.js'
 import { randomFloats, shuffled } from '../support/numbers.js'
 import { blobs, classifier, CLASSES, errorOf, FEATURES, first, hashOf } from './support.js'
 

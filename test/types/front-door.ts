@@ -1,11 +1,11 @@
 // What the types of the front door allow and refuse: this file only has to compile (`tsc --noEmit`); each @ts-expect-error must hold an error.
 import {
-  abs, accuracy, activation, adam, adamW, adapter, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, cosineDecay, createStore, decodeShard,
-  dense, depthwiseConv2d, dropout, earlyStopping, elu, encodeShard, fakeQuantize, flatten, functional, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lowRank, lstm, mae,
-  magnitudeMask, mask, max, maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy, sparseXent,
-  square, step, stepDecay, stochasticClip, strip, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type TrainableModel, type Value,
-  type Weight,
+  abs, accuracy, activation, adam, adamW, batchNormalization, binaryAccuracy, binaryCrossentropy, categoricalCrossentropy, clip, constant, conv2d, cosineDecay, createStore,
+  decodeShard, dense, depthwiseConv2d, dropout, earlyStopping, elu, encodeShard, flatten, functional, gradients, gru, input, l1l2, l2, layer, leakyRelu, load, loss, lstm, mae, max,
+  maxNorm, mean, metric, minMaxNorm, mse, neg, nonNeg, orthogonal, progress, reshape, rmsprop, save, sequential, sgd, shardRows, sparseCategoricalCrossentropy, sparseXent, square,
+  step, stepDecay, sub, sum, truncatedNormal, unitNorm, type Callback, type FitEvent, type Scalar, type Shard, type Tensor, type TrainableModel, type Value, type Weight,
 } from '../../src/index.js'
+import { adapter, fakeQuantize, lowRank, magnitudeMask, mask, stochasticClip, strip } from '../../src/compress/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 /** Compiles when the two types are the same. */

@@ -2,7 +2,8 @@
 // not trained again. Beside it what one-shot magnitude pruning gives, alone and with one more epoch of training.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { accuracy, adam, dense, mask, sequential, sgd, sparseCategoricalCrossentropy, stochasticClip } from '../../dist/index.js'
+import { accuracy, adam, dense, sequential, sgd, sparseCategoricalCrossentropy } from '../../dist/index.js'
+import { mask, stochasticClip } from '../../dist/compress.js'
 import { readIdx } from '../../dist/data.js'
 
 const SAMPLES = 2000

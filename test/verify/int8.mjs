@@ -3,7 +3,8 @@
 // other seeds (src/compress/quantize.ts), never on these.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { adam, dense, quantize, save, sequential, sparseCategoricalCrossentropy } from '../../dist/index.js'
+import { adam, dense, save, sequential, sparseCategoricalCrossentropy } from '../../dist/index.js'
+import { quantize } from '../../dist/compress.js'
 import { readIdx } from '../../dist/data.js'
 
 const EPOCHS = 10

@@ -2,7 +2,8 @@
 // images upside down. Bars are test accuracies in percent of one seed, or points that may be lost.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { accuracy, adam, adapter, dense, fakeQuantize, load, lowRank, magnitudeMask, mask, save, sequential, sparseCategoricalCrossentropy, strip } from '../../dist/index.js'
+import { accuracy, adam, dense, load, save, sequential, sparseCategoricalCrossentropy } from '../../dist/index.js'
+import { adapter, fakeQuantize, lowRank, magnitudeMask, mask, strip } from '../../dist/compress.js'
 import { readIdx } from '../../dist/data.js'
 
 const SIDE = 28

@@ -1,7 +1,6 @@
 // Ours, by the built package's public face. Only a product whose operands both change has none there: it comes from the bench's own build.
-import {
-  accuracy, adam, conv2d, createStore, dense, flatten, maxPool2d, quantize, reshape, sequential, sparseCategoricalCrossentropy,
-} from '../../../dist/index.js'
+import { accuracy, adam, conv2d, createStore, dense, flatten, maxPool2d, reshape, sequential, sparseCategoricalCrossentropy } from '../../../dist/index.js'
+import { quantize } from '../../../dist/compress.js'
 import { operands, PIXELS, rowsOf } from '../data.mjs'
 
 /** Images that ranges of activations are taken from. */

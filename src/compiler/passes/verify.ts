@@ -181,6 +181,6 @@ export function verifyAt(p: Program, n: number): void { new Walk(p, n).run() }
 export function verify(p: Program): Program {
   verifyLoops(p)
   verifyPrologue(p)
-  for (const n of [0, 1, Math.ceil(p.capacity / 2), p.capacity]) verifyAt(p, n)
+  for (const n of new Set([0, 1, Math.ceil(p.capacity / 2), p.capacity])) verifyAt(p, n)
   return p
 }

@@ -1,0 +1,10 @@
+// The public face of equigrad/compress: models made smaller, by rewrites of their weights.
+export { mask } from './rewrite.js'
+export { stochasticClip, type ClipLayer, type Clipped, type ClipOptions, type ClipProgress, type ClipStatistics } from './clip.js'
+export { magnitudeMask, type MagnitudeMaskOptions } from './magnitude.js'
+export { fakeQuantize, type FakeQuantizeOptions } from './fake-quantize.js'
+export { lowRank, type Factorised, type LowRank, type Rank } from './low-rank.js'
+export { adapter, type AdapterOptions } from './adapter.js'
+export { strip } from './strip.js'
+export { quantize, type QuantizeOptions } from './quantize.js'
+export type { Observer } from './observers.js'
