@@ -1,7 +1,7 @@
 // What predict gives: a copy of the numbers, with their shape.
 import { checkCount } from '../core/options.js'
 
-/** Numbers with their shape, samples in front: what `predict` gives. */
+/** Numbers with their shape: what `predict` gives, and a step of what is no scalar. */
 export class Tensor {
   /**
    * @param data - row by row
@@ -10,7 +10,7 @@ export class Tensor {
   constructor(
     /** its elements, row by row: as many as the product of `shape` */
     readonly data: Float32Array<ArrayBuffer>,
-    /** [samples, …] */
+    /** its dimensions; from `predict` [samples, …] */
     readonly shape: readonly number[],
   ) {}
 
