@@ -11,6 +11,7 @@ import type { TrainableModel } from '../train/model.js'
 import { chosenKeys, copied, modelOf, rewriteWeights } from './rewrite.js'
 import { parameters } from './low-rank.js'
 
+/** Which weights {@link adapter} adapts, and how. */
 export interface AdapterOptions {
   /** columns of A and rows of B: from 1 to the smaller side of each weight */
   readonly rank: number

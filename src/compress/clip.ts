@@ -15,6 +15,7 @@ import { columnCount, IncrementalLoss, type Change } from './incremental.js'
 import { copied, markedKeys, modelOf, rewriteWeights } from './rewrite.js'
 import { plainly, strip } from './strip.js'
 
+/** How far and how {@link stochasticClip} clips. */
 export interface ClipOptions {
   /** how much of the weights shall lie within ±bound at the end, above 0 to 1: with the bound 0 the sparsity. Those that do already count. */
   readonly fraction: number
@@ -51,12 +52,15 @@ export interface ClipOptions {
   readonly onProgress?: (progress: ClipProgress) => void
 }
 
+/** How far a search has come. */
 export interface ClipProgress {
   /** candidates tried, and those that stayed */
   readonly tried: number
+  /** candidates that stayed */
   readonly accepted: number
   /** weights within the bound, and how many shall be */
   readonly clipped: number
+  /** weights that shall be within the bound at the end */
   readonly target: number
   /** mean loss on the data now */
   readonly loss: number
@@ -66,13 +70,17 @@ export interface ClipProgress {
 
 /** What became of the candidates of one weight. */
 export interface ClipLayer {
+  /** candidates tried */
   readonly tried: number
+  /** candidates that stayed */
   readonly accepted: number
   /** numbers in the weight, and those within the bound at the end */
   readonly weights: number
+  /** numbers within the bound at the end */
   readonly clipped: number
 }
 
+/** What became of the candidates of all weights, and of the loss. */
 export interface ClipStatistics extends ClipLayer {
   /** by key of a weight; its numbers add up to those of the whole */
   readonly layers: Readonly<Record<string, ClipLayer>>
@@ -84,12 +92,15 @@ export interface ClipStatistics extends ClipLayer {
   readonly stopped: 'fraction' | 'budget' | 'aborted'
   /** time of the search in seconds, and candidates tried in one: measured, so not the same twice */
   readonly seconds: number
+  /** candidates tried in one second: measured */
   readonly candidatesPerSecond: number
 }
 
+/** What {@link stochasticClip} gives. */
 export interface Clipped<I, O> {
   /** a new model, not compiled; clipped weights are held where they are by a mask, whatever trains it */
   readonly model: TrainableModel<I, O>
+  /** what became of the candidates */
   readonly statistics: ClipStatistics
 }
 

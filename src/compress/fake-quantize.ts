@@ -10,6 +10,7 @@ import type { Model } from '../model/model.js'
 import type { TrainableModel } from '../train/model.js'
 import { chosenKeys, copied, isKernel, modelOf, rewriteWeights, valuesOf } from './rewrite.js'
 
+/** Which weights {@link fakeQuantize} rounds, and how. */
 export interface FakeQuantizeOptions {
   /** keys of the weights (default: all kernels, weights of at least two dimensions) */
   readonly weights?: readonly string[]

@@ -14,15 +14,19 @@ export type Rank = number | { readonly rank: number } | { readonly energy: numbe
 
 /** What became of a weight. */
 export interface Factorised {
+  /** columns of U and rows of V */
   readonly rank: number
   /** ‖W − U·V‖ / ‖W‖, Frobenius norms: √(the part of the squares of singular values that was left out) */
   readonly relativeError: number
   /** numbers in W, and in U and V together: above `before`, factors cost more than they save */
   readonly before: number
+  /** numbers in U and V together */
   readonly after: number
 }
 
+/** What {@link lowRank} gives. */
 export interface LowRank<I, O> {
+  /** a new model, not compiled */
   readonly model: TrainableModel<I, O>
   /** by key of the weight */
   readonly report: Readonly<Record<string, Factorised>>

@@ -4,6 +4,7 @@ import { layerWeights } from '../compiler/ops/weight.js'
 import type { Model } from '../model/model.js'
 import { chosenKeys, isKernel, valuesOf } from './rewrite.js'
 
+/** Which weights {@link magnitudeMask} takes away. */
 export interface MagnitudeMaskOptions {
   /** the part of the weights that goes, 0 to 1 */
   readonly sparsity: number

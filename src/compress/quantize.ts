@@ -21,6 +21,7 @@ import { TrainableModel } from '../train/model.js'
 import { integerWeights, quantizationOf, type Features } from './integers.js'
 import { FeatureSums, Observed, OBSERVERS, type Observer } from './observers.js'
 
+/** What {@link quantize} measures, and how it rounds. */
 export interface QuantizeOptions<I> {
   /** samples as `predict` takes them, some hundreds that are like those to come: they say in which ranges values lie */
   readonly calibration: DataOf<I>

@@ -7,39 +7,57 @@ export const message = (where: string, expected: string, got: string, remedy = '
 
 /** What every error of this package other than TypeError and RangeError extends. */
 export class EquigradError extends Error {
+  /** the name of the class, which bundlers do not change */
   override name = 'EquigradError'
 }
 
 /** Shapes that do not fit together. */
 export class ShapeError extends EquigradError {
+  /** the name of the class, which bundlers do not change */
   override name = 'ShapeError'
 }
 
 /** Bytes that are not the format they should be. */
 export class FormatError extends EquigradError {
+  /** the name of the class, which bundlers do not change */
   override name = 'FormatError'
   /** @param offset - byte at which it showed, where one can be named */
-  constructor(text: string, readonly offset?: number) { super(text) }
+  constructor(
+    text: string,
+    /** byte at which it showed, from 0; undefined where none can be named */
+    readonly offset?: number,
+  ) { super(text) }
 }
 
 /** A loss or gradient that became NaN or infinite; the weights are those after the last completed step. */
 export class NonFiniteError extends EquigradError {
+  /** the name of the class, which bundlers do not change */
   override name = 'NonFiniteError'
   /**
    * @param epoch - epoch of the failed step, from 0
    * @param step - steps completed before it
    * @param layer - path of the first layer whose value is not finite, or null when only the gradient is not
    */
-  constructor(text: string, readonly epoch: number, readonly step: number, readonly layer: string | null) { super(text) }
+  constructor(
+    text: string,
+    /** epoch of the failed step, from 0 */
+    readonly epoch: number,
+    /** steps completed before it */
+    readonly step: number,
+    /** path of the first layer whose value is not finite, or null when only the gradient is not */
+    readonly layer: string | null,
+  ) { super(text) }
 }
 
 /** The host lacks what is needed (WebAssembly SIMD, memory). */
 export class RuntimeError extends EquigradError {
+  /** the name of the class, which bundlers do not change */
   override name = 'RuntimeError'
 }
 
 /** The store is busy with a training call. */
 export class BusyError extends EquigradError {
+  /** the name of the class, which bundlers do not change */
   override name = 'BusyError'
 }
 

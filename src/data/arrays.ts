@@ -6,7 +6,12 @@ export type NumericArray =
   | Float32Array | Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array | Uint8ClampedArray | Uint16Array | Uint32Array
 
 /** Numbers with their shape, samples first. */
-export interface ShapedData { readonly data: NumericArray; readonly shape: readonly number[] }
+export interface ShapedData {
+  /** as many elements as the product of `shape`, the last dimension fastest */
+  readonly data: NumericArray
+  /** [samples, …] */
+  readonly shape: readonly number[]
+}
 
 export const isNumericArray = (value: unknown): value is NumericArray =>
   ArrayBuffer.isView(value) && !(value instanceof DataView || value instanceof BigInt64Array || value instanceof BigUint64Array)

@@ -8,6 +8,7 @@
 import { checkCount, checkNumber, checkOptions, checkSeed } from '../core/options.js'
 import { permutation, philox, randomKey, type RandomKey } from '../core/random.js'
 
+/** Options of {@link digits}. */
 export interface DigitsOptions {
   /** how many; default 1000 */
   readonly samples?: number
@@ -19,6 +20,7 @@ export interface DigitsOptions {
   readonly offset?: number
 }
 
+/** Drawn digits with their labels. */
 export interface Digits {
   /** [samples · size · size], 0 paper to 255 ink */
   readonly images: Uint8Array<ArrayBuffer>

@@ -5,6 +5,7 @@ import { describe, FormatError, message, ShapeError } from '../core/errors.js'
 
 /** What an IDX file holds. 8- and 16-bit signed integers arrive as `Int32Array`, which the rest of this package computes with. */
 export interface IdxData {
+  /** the elements, the last dimension fastest */
   readonly data: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
   /** such as [60000, 28, 28] */
   readonly shape: readonly number[]

@@ -10,6 +10,7 @@ export type Table = NumericArray | ShapedData | readonly (readonly number[])[]
 /** A scaled table: a Float32Array for a typed array, else `{ data, shape }`. */
 export type Scaled<T extends Table> = T extends NumericArray ? Float32Array<ArrayBuffer> : { readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[] }
 
+/** How a table is measured. */
 export interface FitOptions {
   /** how many features take turns in the data: element k belongs to feature k mod features; 1 scales all alike; default the last dimension */
   readonly features?: number
@@ -17,6 +18,7 @@ export interface FitOptions {
 
 /** A fitted transform. */
 export interface Scaler {
+  /** which transform it is */
   readonly kind: 'standardize' | 'normalize'
   /** how many features take turns in the data */
   readonly features: number
@@ -28,20 +30,44 @@ export interface Scaler {
   toJSON(): ScalerJSON
 }
 
-export interface StandardizeJSON { readonly kind: 'standardize'; readonly mean: readonly number[]; readonly variance: readonly number[] }
-export interface NormalizeJSON { readonly kind: 'normalize'; readonly min: readonly number[]; readonly max: readonly number[]; readonly range: readonly [number, number] }
+/** A fitted {@link standardize} as plain data. */
+export interface StandardizeJSON {
+  /** which transform it is */
+  readonly kind: 'standardize'
+  /** [features] */
+  readonly mean: readonly number[]
+  /** [features], each ≥ 0 */
+  readonly variance: readonly number[]
+}
+/** A fitted {@link normalize} as plain data. */
+export interface NormalizeJSON {
+  /** which transform it is */
+  readonly kind: 'normalize'
+  /** [features] */
+  readonly min: readonly number[]
+  /** [features], each ≥ its `min` */
+  readonly max: readonly number[]
+  /** [low, high], low < high */
+  readonly range: readonly [number, number]
+}
+/** A fitted transform as plain data. */
 export type ScalerJSON = StandardizeJSON | NormalizeJSON
 
+/** A fitted {@link standardize}: (x − mean) / √variance of each feature. */
 export interface StandardScaler extends Scaler {
+  /** which transform it is */
   readonly kind: 'standardize'
   /** [features] */
   readonly mean: Float64Array<ArrayBuffer>
   /** [features], of the population (divided by n); 0 for a constant feature, which is scaled by 1 */
   readonly variance: Float64Array<ArrayBuffer>
+  /** Plain data that {@link scalerFromJSON} reads. */
   toJSON(): StandardizeJSON
 }
 
+/** A fitted {@link normalize}: each feature from [min, max] to `range`. */
 export interface RangeScaler extends Scaler {
+  /** which transform it is */
   readonly kind: 'normalize'
   /** [features] */
   readonly min: Float64Array<ArrayBuffer>
@@ -49,6 +75,7 @@ export interface RangeScaler extends Scaler {
   readonly max: Float64Array<ArrayBuffer>
   /** what min and max become */
   readonly range: readonly [number, number]
+  /** Plain data that {@link scalerFromJSON} reads. */
   toJSON(): NormalizeJSON
 }
 

@@ -6,6 +6,7 @@ import { isNumericArray, type NumericArray } from './arrays.js'
 /** A sequence: one number a step, or one row of numbers a step. */
 export type Sequence = readonly number[] | readonly (readonly number[])[] | NumericArray
 
+/** Options of {@link padSequences}. */
 export interface PadOptions {
   /** steps of all sequences, ≥ 1 (default: of the longest) */
   readonly length?: number
@@ -15,6 +16,7 @@ export interface PadOptions {
 
 /** Sequences of one length, zeros at the end of those that were shorter. */
 export interface Padded {
+  /** row by row, zeros where a sequence has ended */
   readonly data: Float32Array
   /** [sequences, steps, numbers of a step] */
   readonly shape: readonly [number, number, number]

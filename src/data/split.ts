@@ -7,6 +7,7 @@ import { checkShaped, copyOf, gatherRows, isNumericArray, isShapedData, type Num
 /** Samples: a typed array, `{ data, shape }` with samples first, or an array with one entry (a number, a string, a row) a sample. */
 export type Samples = NumericArray | ShapedData | readonly unknown[]
 
+/** Options of {@link split}. */
 export interface SplitOptions {
   /** size of the test set: below 1 a fraction of all samples, from 1 a number of samples; default 0.2 */
   readonly test?: number
@@ -23,9 +24,22 @@ export interface SplitOptions {
 }
 
 /** Copies of the rows that belong together; a part may be empty (0 samples) when its size is 0. */
-export interface Part<X, Y> { readonly x: X; readonly y: Y }
+export interface Part<X, Y> {
+  /** the inputs, in the form and type given */
+  readonly x: X
+  /** the targets, in the form and type given */
+  readonly y: Y
+}
 
-export interface Split<X, Y> { readonly train: Part<X, Y>; readonly validation: Part<X, Y>; readonly test: Part<X, Y> }
+/** What {@link split} gives. */
+export interface Split<X, Y> {
+  /** what is in neither of the others: at least one sample */
+  readonly train: Part<X, Y>
+  /** 0 samples unless `validation` was asked for */
+  readonly validation: Part<X, Y>
+  /** 0 samples when `test` is 0 */
+  readonly test: Part<X, Y>
+}
 
 /**
  * Divides samples and their labels into a training, a validation and a test set.

@@ -10,11 +10,15 @@ import { trainings } from './trainings.js'
 
 /** One training of the short table. */
 export interface DoctorRow {
+  /** which training of the table */
   readonly name: string
+  /** lanes that it ran on */
   readonly lanes: number
   /** SHA-256 of its weights and a prediction, or why it failed */
   readonly got: string
+  /** the SHA-256 that every host gives */
   readonly expected: string
+  /** is `got` what was expected? */
   readonly equal: boolean
 }
 
@@ -28,12 +32,15 @@ export interface Diagnosis {
   readonly cores: number
   /** lanes that a store has that asked for two, and why not two */
   readonly lanes: number
+  /** why a store that asked for two lanes has one; '' where it has two */
   readonly lanesReason: string
   /** the WebAssembly module: 'baseline', or 'shared', the same code on memory that lanes share */
   readonly binary: string
+  /** which integer product quantised models run on here */
   readonly int8: Int8Runtime
   /** bytes of the largest WebAssembly memory that this host gave, of those tried: 4 GiB and its halves */
   readonly memory: number
+  /** the trainings, each with its hash */
   readonly rows: readonly DoctorRow[]
   /** do all rows equal what every other host computes? */
   readonly equal: boolean

@@ -5,6 +5,7 @@ import type { InputSpec } from '../compiler/graph/value.js'
 
 /** Nested arrays of numbers, as deep as the shape. */
 export type Nested = readonly number[] | readonly Nested[]
+/** The typed arrays that data comes in. */
 export type Typed = Float32Array | Float64Array | Uint8Array | Int32Array
 /** Numbers for an input or output: typed arrays (the number of samples follows from the shape), nested arrays, or both parts given. */
 export type Dense = Typed | Nested | { readonly data: Typed; readonly shape: readonly number[] }

@@ -6,6 +6,7 @@ import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.j
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
 import type { DType } from '../core/shape.js'
 
+/** How an input reads its data. */
 export interface InputOptions {
   /** the element type that data comes in (default 'f32'); other types are converted */
   readonly dtype?: 'f32' | 'u8' | 'f64' | 'i32'

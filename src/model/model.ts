@@ -33,12 +33,20 @@ export { readInputs } from './plan.js'
 
 /** One value, or a record of values by name. */
 export type Values = Value | { readonly [name: string]: Value }
+/** Data for the inputs of a model: for one input as it is, for several a record by name. */
 export type DataOf<I> = I extends Value ? Dense : { readonly [K in keyof I]: Dense }
+/** What a model predicts: for one output a tensor, for several a record by name. */
 export type TensorOf<O> = O extends Value ? Tensor : { readonly [K in keyof O]: Tensor }
 
 /** A weight: its numbers row by row, and its shape. */
-export interface Weight { readonly data: Float32Array; readonly shape: readonly number[] }
+export interface Weight {
+  /** its numbers, as many as the product of `shape` */
+  readonly data: Float32Array
+  /** its dimensions, such as [784, 10] */
+  readonly shape: readonly number[]
+}
 
+/** What every model may be given. */
 export interface ModelOptions {
   /** put in front of the keys of weights: needed where models with layers of the same names share a store (default none) */
   readonly name?: string
@@ -65,14 +73,20 @@ export interface Definition {
 }
 
 /** Any model that this package made, trained or not. */
-export interface AnyModel { readonly definition: Definition }
+export interface AnyModel {
+  /** what it is made of: plain data */
+  readonly definition: Definition
+}
 
 /** How a program reads for people: its text, its hash, its memory. */
 export interface ProgramView {
+  /** the program, a line for each call, and its memory plan */
   readonly text: string
   /** SHA-256 of the plan */
   readonly hash: string
+  /** the program itself, as data */
   readonly program: Program
+  /** `text` */
   toString(): string
 }
 
@@ -101,9 +115,11 @@ export function checkValues(where: string, given: Values): Values {
   return given
 }
 
+/** A model that predicts: its graph, its seed and the store of its weights. `sequential`, `functional` and `load` make models. */
 export class Model<I, O> {
   /** only for types: what goes in and comes out */
   declare readonly io?: readonly [I, O]
+  /** what it is made of: its graph, seed and name, plain data */
   readonly definition: Definition
   /** the parameters, with whom they belong to, by key */
   readonly declarations: ReadonlyMap<string, Declaration>
@@ -125,7 +141,9 @@ export class Model<I, O> {
     this.#weights = weights
   }
 
+  /** Seed of all that is random in it. */
   get seed(): number { return this.definition.seed }
+  /** What is in front of its weights' keys; '' for nothing. */
   get name(): string { return this.definition.name }
 
   /** SHA-256 of what the model computes, without names of layers. */
@@ -392,7 +410,10 @@ export class Model<I, O> {
 }
 
 /** The outputs of a model that was called on values, and of its layers. */
-export interface Inspected<O> extends Layers { readonly output: O }
+export interface Inspected<O> extends Layers {
+  /** its output, or a record of several */
+  readonly output: O
+}
 
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
 export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {

@@ -1,12 +1,18 @@
 // What predict gives: a copy of the numbers, with their shape.
 import { checkCount } from '../core/options.js'
 
+/** Numbers with their shape: what `predict` gives, and a step of what is no scalar. */
 export class Tensor {
   /**
    * @param data - row by row
    * @param shape - samples in front
    */
-  constructor(readonly data: Float32Array<ArrayBuffer>, readonly shape: readonly number[]) {}
+  constructor(
+    /** its elements, row by row: as many as the product of `shape` */
+    readonly data: Float32Array<ArrayBuffer>,
+    /** its dimensions; from `predict` [samples, …] */
+    readonly shape: readonly number[],
+  ) {}
 
   /** Elements of the last dimension. */
   get #width(): number { return this.shape[this.shape.length - 1] ?? 1 }

@@ -7,6 +7,7 @@ import { softmax } from '../compiler/ops/softmax.js'
 
 export type ActivationFunction = (x: Value) => Value
 export type ActivationName = 'linear' | 'relu' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softmax'
+/** What is applied to each element, or for softmax each row: a word, or a function of a value such as `leakyRelu(0.1)`. */
 export type Activation = ActivationName | ActivationFunction
 
 /**

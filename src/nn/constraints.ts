@@ -12,6 +12,7 @@ import { affine, clip, relu, sqrt, square } from '../compiler/ops/unary.js'
 /** From a weight, as a value, to one of the same shape: built of ops and constants. It should give finite numbers for finite ones. */
 export type ConstraintFunction = (w: Value) => Value
 export type ConstraintName = 'maxNorm' | 'nonNeg' | 'unitNorm' | 'minMaxNorm'
+/** What a weight must satisfy after each update: a word, or a function such as `maxNorm(2)`. */
 export type Constraint = ConstraintName | ConstraintFunction
 
 /** Added to norms that are divided by (Keras' `backend.epsilon`). */
@@ -19,6 +20,7 @@ const EPSILON = 1e-7
 
 /** Along which dimensions of a weight a norm is taken: one or several, negative from the end. */
 export type Axis = number | readonly number[]
+/** Which norms a constraint is on. */
 export interface NormOptions {
   /** the dimensions whose elements make up one norm, negative from the end: 0 for the inputs of a unit of `dense`, [0, 1, 2] for a filter of `conv2d` (default 0) */
   readonly axis?: Axis
@@ -70,6 +72,7 @@ export function unitNorm(options: NormOptions = {}): ConstraintFunction {
   return (w) => div(w, byNorm('unitNorm', w, axes, (norm) => affine(norm, 1, EPSILON)))
 }
 
+/** Options of {@link minMaxNorm}. */
 export interface MinMaxNormOptions extends NormOptions {
   /** smallest norm, ≥ 0 (default 0) */
   readonly min?: number

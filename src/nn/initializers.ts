@@ -8,6 +8,7 @@ import type { Init } from '../compiler/graph/value.js'
 export interface Fans { readonly fanIn: number; readonly fanOut: number }
 export type InitializerFunction = (fans: Fans) => Init
 export type InitializerName = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'orthogonal' | 'zeros' | 'ones'
+/** First values of a weight: a word, or a function such as `normal(0, 0.05)`. */
 export type Initializer = InitializerName | InitializerFunction
 
 /** Standard deviation of a normal variable truncated at two deviations: Keras divides by it, so that the drawn values have the wanted one. */

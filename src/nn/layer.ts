@@ -12,7 +12,13 @@ export type Parts = Value | readonly Value[] | { readonly [name: string]: Value 
 
 /** A layer: call it on what it takes to apply it. Called twice, it shares its weights. */
 export interface Layer<I extends Parts = Value, O extends Parts = Value> {
+  /**
+   * Applies the layer: the value that it gives for `x`.
+   *
+   * @throws TypeError for what is no value; ShapeError for shapes that do not fit
+   */
   (x: I): O
+  /** what it is, such as `dense` */
   readonly kind: string
   /** the name it was given; otherwise the model names it by its kind and place */
   readonly layerName: string | null
@@ -26,6 +32,7 @@ export interface LayerOptions {
   readonly trainable?: boolean
 }
 
+/** What a layer declares its weights with. */
 export interface LayerContext {
   /**
    * A weight of this layer, as a value.

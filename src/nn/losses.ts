@@ -19,7 +19,9 @@ export type LabelKind = 'values' | 'classes'
  * A loss for labels of type `Y`; it can be measured as a metric under the name `N` as well.
  */
 export interface Loss<Y, N extends string = string> extends Metric<N> {
+  /** what it is, such as `mse` */
   readonly kind: string
+  /** 'values': labels are f32 of the output's shape; 'classes': class numbers, i32 */
   readonly labelKind: LabelKind
   /** only for types: which labels it takes */
   readonly labels?: (y: Y) => void
@@ -115,6 +117,7 @@ export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {})
   })
 }
 
+/** What labels a loss of one's own takes. */
 export interface LossOptions<K extends LabelKind> {
   /** 'values': numbers of the output's shape; 'classes': class numbers, i32 [n, …], from 0 to below the output's last dimension (default 'values') */
   readonly labels?: K
@@ -139,6 +142,7 @@ export interface LossOptions<K extends LabelKind> {
  * sequential([dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: focal })
  */
 export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options?: LossOptions<'values'>): Loss<NumericData, N>
+/** A loss of one's own for class numbers, i32 [n, …]. */
 export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options: LossOptions<'classes'> & { readonly labels: 'classes' }): Loss<Labels, N>
 export function loss(name: string, perElement: (output: Value, y: Value) => Value, options: LossOptions<LabelKind> = {}): Loss<never> {
   checkOwn('loss', name, perElement)

@@ -8,6 +8,7 @@ import { ownPerSample, perSampleMean } from './samples.js'
 
 /** A metric reported under the name `N`. */
 export interface Metric<N extends string> {
+  /** its key in scores */
   readonly name: N
   /** the metric of each sample [n] */
   build(output: Value, y: Value): Value
@@ -28,6 +29,11 @@ export interface AccuracyOptions<N extends string> {
  * model.compile({ optimizer: adam(), loss: sparseCategoricalCrossentropy(), metrics: [accuracy()] })
  */
 export function accuracy(options?: { readonly threshold?: number }): Metric<'accuracy'>
+/**
+ * The same under a name of its own.
+ *
+ * @param options - `name`, `threshold` (default 0.5)
+ */
 export function accuracy<const N extends string>(options: AccuracyOptions<N> & { readonly name: N }): Metric<N>
 export function accuracy(options: AccuracyOptions<string> = {}): Metric<string> {
   checkOptions('accuracy', options, ['name', 'threshold'])
@@ -78,6 +84,11 @@ const binary = (output: Value, y: Value, threshold: number): Value => perSampleM
  * @param options - `name` (default 'binaryAccuracy'), `threshold` (default 0.5)
  */
 export function binaryAccuracy(options?: { readonly threshold?: number }): Metric<'binaryAccuracy'>
+/**
+ * The same under a name of its own.
+ *
+ * @param options - `name`, `threshold` (default 0.5)
+ */
 export function binaryAccuracy<const N extends string>(options: AccuracyOptions<N> & { readonly name: N }): Metric<N>
 export function binaryAccuracy(options: AccuracyOptions<string> = {}): Metric<string> {
   checkOptions('binaryAccuracy', options, ['name', 'threshold'])

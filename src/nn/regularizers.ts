@@ -3,7 +3,12 @@ import { describe, message } from '../core/errors.js'
 import { checkNumber, checkOptions } from '../core/options.js'
 
 /** l1·Σ|w| + l2·Σw², with gradient l1·sign(w) + 2·l2·w. */
-export interface Regularizer { readonly l1: number; readonly l2: number }
+export interface Regularizer {
+  /** factor of Σ|w|, ≥ 0 */
+  readonly l1: number
+  /** factor of Σw², ≥ 0 */
+  readonly l2: number
+}
 
 /** What an option says, or undefined; a TypeError for what is no regularizer. */
 export function checkRegularizer(where: string, given: Regularizer | undefined): Regularizer | undefined {

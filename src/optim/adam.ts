@@ -4,6 +4,7 @@ import type { Expression } from '../core/scalar.js'
 import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
+/** Options of {@link adam}. */
 export interface AdamOptions extends ClippingOptions {
   /** > 0, or a schedule (default 0.001) */
   readonly learningRate?: LearningRate
@@ -15,6 +16,7 @@ export interface AdamOptions extends ClippingOptions {
   readonly epsilon?: number
 }
 
+/** Options of {@link adamW}. */
 export interface AdamWOptions extends AdamOptions {
   /** each step w −= rate·weightDecay·w first (default 0.004) */
   readonly weightDecay?: number

@@ -12,7 +12,9 @@ export interface Clipping { readonly kind: 'none' | 'value' | 'norm' | 'globalNo
 
 /** An optimizer as plain data. */
 export interface OptimizerData {
+  /** which one it is, such as `adam` */
   readonly kind: string
+  /** the kernel that updates */
   readonly kernel: UpdateKernel
   /** blocks as large as the gradients, that start at 0; by the kernel's field */
   readonly states: readonly string[]
@@ -22,17 +24,31 @@ export interface OptimizerData {
   readonly constants: Readonly<Record<string, number>>
   /** fields that are integers, and states that are not kept (0) */
   readonly flags: Readonly<Record<string, number>>
+  /** what is done to gradients before the update */
   readonly clipping: Clipping
+  /** the learning rate as a function of the step */
   readonly learningRate: Expression
   /** decoupled weight decay: its rate, and ends of keys it leaves out */
   readonly decay: { readonly rate: number; readonly exclude: readonly string[] }
 }
 
 /** Trained weights, as values. */
-export interface Weights { readonly values: readonly Value[] }
+export interface Weights {
+  /** f32, one for each weight */
+  readonly values: readonly Value[]
+}
 
 /** An update of weights that a step makes. */
-export interface Update { readonly update: true; readonly loss: Scalar; readonly weights: Weights; readonly optimizer: OptimizerData }
+export interface Update {
+  /** tells updates from values */
+  readonly update: true
+  /** what is minimised */
+  readonly loss: Scalar
+  /** what is moved */
+  readonly weights: Weights
+  /** how */
+  readonly optimizer: OptimizerData
+}
 
 /** What `compile` takes; in a step of one's own, `minimize` says what it does. */
 export interface Optimizer extends OptimizerData {

@@ -3,6 +3,7 @@ import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
 import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
 import { rateOf, type LearningRate } from './schedules.js'
 
+/** Options of {@link rmsprop}. */
 export interface RmspropOptions extends ClippingOptions {
   /** > 0, or a schedule (default 0.001) */
   readonly learningRate?: LearningRate

@@ -4,7 +4,10 @@ import { checkCount, checkGiven, checkNumber, checkOptions } from '../core/optio
 import type { Expression } from '../core/scalar.js'
 
 /** A learning rate that changes from step to step. */
-export interface Schedule { readonly rate: Expression }
+export interface Schedule {
+  /** the rate as an expression of the step: plain data, evaluated in f64 */
+  readonly rate: Expression
+}
 
 /** A rate that stays, or a schedule. */
 export type LearningRate = number | Schedule

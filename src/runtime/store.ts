@@ -56,6 +56,7 @@ export interface StoreOptions {
 export interface Runtime {
   /** the WebAssembly module: 'baseline', or 'shared', the same code on memory that lanes share */
   readonly binary: string
+  /** threads that share out the work, 1 or more */
   readonly lanes: number
   /** why there are so many */
   readonly reason: string
@@ -92,6 +93,7 @@ function sharedMemory(pages: number): WebAssembly.Memory | null {
   return null
 }
 
+/** Where weights live and programs run: a WebAssembly memory with its kernels. `createStore` makes one. Its members are for the package itself. */
 export class Store {
   #instance: Instance = instantiate()
   readonly #modules: KernelModule[] = []
@@ -320,10 +322,13 @@ export class Store {
     else this.#giveUp('the others were disposed of')
   }
 
+  /** The kernels of its instance, by name. */
   get kernels(): Instance['kernels'] { return this.#instance.kernels }
+  /** f64 functions with the same bits on every host. */
   get math(): Instance['math'] { return this.#instance.math }
   /** the arena's address; it moves when it grows, then `arenaGeneration` changes */
   get arena(): Block { return this.#arena }
+  /** Changes whenever the arena moves. */
   get arenaGeneration(): number { return this.#arenaGeneration }
   /** changes whenever weights do */
   get version(): number { return this.#version }
@@ -344,9 +349,13 @@ export class Store {
     return this.#view
   }
 
+  /** A view of `length` f32 elements at a byte address, a multiple of 4; taken again after growth. */
   f32(address: number, length: number): Float32Array { return new Float32Array(this.#instance.memory.buffer, address, length) }
+  /** A view of `length` f64 elements at a byte address, a multiple of 8; taken again after growth. */
   f64(address: number, length: number): Float64Array { return new Float64Array(this.#instance.memory.buffer, address, length) }
+  /** A view of `length` i32 elements at a byte address, a multiple of 4; taken again after growth. */
   i32(address: number, length: number): Int32Array { return new Int32Array(this.#instance.memory.buffer, address, length) }
+  /** A view of `length` u32 elements at a byte address, a multiple of 4; taken again after growth. */
   u32(address: number, length: number): Uint32Array { return new Uint32Array(this.#instance.memory.buffer, address, length) }
 
   /** Reserves bytes at an address that is a multiple of 64. Their contents are undefined. */
@@ -366,6 +375,7 @@ export class Store {
     return { address, bytes: size }
   }
 
+  /** Gives back what `alloc` reserved; nothing for a block of 0 bytes. */
   free(block: Block): void {
     if (block.bytes === 0) return
     let { address, bytes } = block
@@ -474,6 +484,11 @@ export class Store {
     }
   }
 
+  /**
+   * The weight under a key, where it lies in memory.
+   *
+   * @throws EquigradError for a key that is not declared
+   */
   param(key: string): StoredParam {
     const p = this.#params.get(key)
     if (p === undefined) throw new EquigradError(`store: expected one of ${[...this.#params.keys()].map((k) => `'${k}'`).join(', ')}, got '${key}'`)

@@ -3,7 +3,10 @@ import { checkFlag, checkNumber, checkOptions, checkWord } from '../core/options
 import { describe, message } from '../core/errors.js'
 
 /** Scores by name; those of an output of several are records themselves. */
-export interface ScoreRecord { readonly [name: string]: number | ScoreRecord }
+export interface ScoreRecord {
+  /** `loss`, or the name of a metric or output */
+  readonly [name: string]: number | ScoreRecord
+}
 
 /** What callbacks are told, and what they may do. */
 export interface FitEvent {
@@ -11,19 +14,23 @@ export interface FitEvent {
   readonly epoch: number
   /** epochs that this call runs, and the first of them */
   readonly epochs: number
+  /** the first epoch of this call, counted as `epoch` is */
   readonly firstEpoch: number
   /** updates completed */
   readonly step: number
   /** batches of this epoch completed, and how many there are (null for a stream) */
   readonly batch: number
+  /** batches of an epoch, or null for a stream */
   readonly batches: number | null
   /** samples of this epoch seen, and how many there are (null for a stream) */
   readonly samples: number
+  /** samples of an epoch, or null for a stream */
   readonly totalSamples: number | null
   /** means over this epoch so far */
   readonly scores: ScoreRecord
   /** scores on the validation data, at the end of an epoch that has some */
   readonly validation: ScoreRecord | null
+  /** the learning rate of the next step, with the factor of `scaleLearningRate` */
   readonly learningRate: number
   /** Ends training after this step, or epoch. `fit` resolves; `history.stopped` gives the reason. */
   stop(reason?: string): void
@@ -31,6 +38,7 @@ export interface FitEvent {
   scaleLearningRate(factor: number): void
   /** Keeps a copy of the weights as they are now; `restore` brings back the last one. */
   keep(): void
+  /** Brings back the weights that `keep` copied last; without any it does nothing. */
   restore(): void
 }
 
@@ -39,13 +47,19 @@ export interface FitEvent {
  * `predict` and `evaluate`, but not wait for a training call on the same store: that one waits for the `fit` that waits for the hook.
  */
 export interface Callback {
+  /** Before the first epoch of a call of fit. */
   onTrainBegin?(event: FitEvent): void | Promise<void>
+  /** Before the first batch of an epoch. */
   onEpochBegin?(event: FitEvent): void | Promise<void>
+  /** After each update. */
   onBatchEnd?(event: FitEvent): void | Promise<void>
+  /** After each complete epoch, when its validation is done. */
   onEpochEnd?(event: FitEvent): void | Promise<void>
+  /** At the end of a call of fit, stopped or not; not after an error. */
   onTrainEnd?(event: FitEvent): void | Promise<void>
 }
 
+/** Options of {@link earlyStopping}. */
 export interface EarlyStoppingOptions {
   /** which score: `'validation.loss'`, `'loss'`, `'validation.accuracy'`, … (default 'validation.loss') */
   readonly monitor?: string

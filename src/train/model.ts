@@ -23,7 +23,9 @@ import { Scoreboard } from './scores.js'
 import { checkShards, recipeHash, type Shard, type ShardOptions } from './shards.js'
 import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, shardRange, Trainer, WEIGHT } from './trainer.js'
 
+/** The loss of a model: one, or a record with one for each output. */
 export type LossOf<O> = O extends Value ? Loss<never> : { readonly [K in keyof O]: Loss<never> }
+/** The metrics of a model: a list, or a record of lists by output. */
 export type MetricsOf<O> = O extends Value ? readonly Metric<string>[] : { readonly [K in keyof O]?: readonly Metric<string>[] }
 /** Labels for a loss, or a record of them. */
 export type LabelsOf<L> = L extends Loss<infer Y> ? Y : { readonly [K in keyof L]: L[K] extends Loss<infer Y> ? Y : never }
@@ -32,9 +34,13 @@ type Named<M> = [M] extends [never] ? unknown : M extends readonly [] ? unknown 
 export type Scores<L, M> = { readonly loss: number } & (L extends Loss<never> ? Named<M>
   : { readonly [K in keyof L]: { readonly loss: number } & (K extends keyof M ? Named<M[K]> : unknown) })
 
+/** How a model is trained and measured. */
 export interface CompileOptions<L, M> {
+  /** what updates the weights, such as `adam()` */
   readonly optimizer: Optimizer
+  /** what training minimises, such as `mse()`; for several outputs a record with one for each */
   readonly loss: L
+  /** what is reported beside the loss; for several outputs a record of lists (default none) */
   readonly metrics?: M
   /** factors of the outputs' losses in the objective, by output (default 1) */
   readonly lossWeights?: Readonly<Record<string, number>>
@@ -44,6 +50,7 @@ export interface CompileOptions<L, M> {
   readonly frozen?: readonly string[]
 }
 
+/** How `fit` trains. */
 export interface FitOptions<X, Y> {
   /** times that all samples are seen (default 1) */
   readonly epochs?: number
@@ -53,31 +60,45 @@ export interface FitOptions<X, Y> {
   readonly shuffle?: boolean
   /** the last part of the samples, 0 to below 1, kept for validation (default 0) */
   readonly validationSplit?: number
+  /** data that each epoch is measured on at its end, in place of `validationSplit` (default none) */
   readonly validationData?: readonly [X, Y] | { readonly x: X; readonly y: Y; readonly sampleWeight?: Float32Array | readonly number[] }
   /** one factor of the loss for each sample */
   readonly sampleWeight?: Float32Array | readonly number[]
   /** a factor ≥ 0 of the loss for each class number, 1 for those not named, beside `sampleWeight`; not of the validation (Keras' `class_weight`). For one output with class numbers as labels. */
   readonly classWeight?: Readonly<Record<number, number>>
+  /** hooks, called in this order (default none) */
   readonly callbacks?: readonly Callback[]
   /** ends training after the step that runs; `history.stopped` is then 'aborted' */
   readonly signal?: AbortSignal
 }
 
 /** A batch of a stream. */
-export interface StreamBatch<X, Y> { readonly x: X; readonly y: Y; readonly sampleWeight?: Float32Array | readonly number[] }
+export interface StreamBatch<X, Y> {
+  /** samples */
+  readonly x: X
+  /** their labels, as the loss takes them */
+  readonly y: Y
+  /** one factor of the loss for each sample (default 1) */
+  readonly sampleWeight?: Float32Array | readonly number[]
+}
 
+/** What `fit` gives: scores of the epochs that this call completed. */
 export interface History<L, M> {
   /** the loss of each epoch */
   readonly loss: readonly number[]
+  /** the scores of each epoch: means over its samples, each taken before the update of its batch */
   readonly epochs: readonly Scores<L, M>[]
+  /** the scores of each epoch on the validation data; empty where there is none */
   readonly validation: readonly Scores<L, M>[]
   /** why training ended before its last epoch: 'aborted', 'earlyStopping', a callback's reason; or null */
   readonly stopped: string | null
 }
 
+/** How scores are taken. */
 export interface EvaluateOptions {
   /** samples of one run (default 256) */
   readonly batchSize?: number
+  /** one factor of the loss for each sample (default 1) */
   readonly sampleWeight?: Float32Array | readonly number[]
 }
 
@@ -162,6 +183,7 @@ const FIT_OPTIONS = ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'valid
 const WEIGHT_SPEC: InputSpec = { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null }
 const isStream = (data: unknown): data is AsyncIterable<unknown> => typeof data === 'object' && data !== null && Symbol.asyncIterator in data
 
+/** A model that can be compiled and trained. `compile` gives it the types of its labels and scores: see {@link Compiled}. */
 export class TrainableModel<I, O> extends Model<I, O> {
   #recipe: Recipe | undefined
   #resume: TrainingState | undefined
@@ -224,6 +246,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     this.#resume = undefined
   }
 
+  /** Lets go of the model's memory, and that of its training, before the garbage collector would. Using it afterwards throws. */
   override [Symbol.dispose](): void {
     super[Symbol.dispose]()
     this.#trainer = undefined
@@ -274,6 +297,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
   /** Epochs completed since compile. */
   get epoch(): number { return this.#trainer?.epoch ?? this.#resume?.epoch ?? 0 }
 
+  /**
+   * Trains on arrays, or on a stream of batches: see {@link Compiled.fit}, which has the types.
+   *
+   * @throws EquigradError for a model that is not compiled
+   */
   fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<History<unknown, unknown>>
   async fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<unknown> {
     const recipe = this.#compiled('fit')
@@ -329,6 +357,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
     })
   }
 
+  /**
+   * The scores on some samples: see {@link Compiled.evaluate}.
+   *
+   * @throws EquigradError for a model that is not compiled
+   */
   evaluate(x: unknown, y: unknown, options?: EvaluateOptions): Promise<Scores<unknown, unknown>>
   async evaluate(x: unknown, y: unknown, options: EvaluateOptions = {}): Promise<unknown> {
     const recipe = this.#compiled('evaluate')
@@ -337,12 +370,22 @@ export class TrainableModel<I, O> extends Model<I, O> {
     return this.#measure(recipe, this.#readAll('evaluate', x, y, options.sampleWeight), batchSize)
   }
 
+  /**
+   * One step on one batch: see {@link Compiled.trainOnBatch}.
+   *
+   * @throws EquigradError for a model that is not compiled
+   */
   trainOnBatch(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Promise<Scores<unknown, unknown>>
   async trainOnBatch(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): Promise<unknown> {
     const data = this.#readBatch(x, y, options)
     return this.#exclusive(() => this.store.onLanes('trainOnBatch', () => this.#stepWork(data)))
   }
 
+  /**
+   * One step, at once: see {@link Compiled.trainOnBatchSync}.
+   *
+   * @throws EquigradError for a model that is not compiled; BusyError while another training call holds the store
+   */
   trainOnBatchSync(x: unknown, y: unknown, options?: Pick<EvaluateOptions, 'sampleWeight'>): Scores<unknown, unknown>
   trainOnBatchSync(x: unknown, y: unknown, options: Pick<EvaluateOptions, 'sampleWeight'> = {}): unknown {
     const data = this.#readBatch(x, y, options)
@@ -371,6 +414,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
     }
   }
 
+  /**
+   * What one shard contributes to the next step: see {@link Compiled.computeShard}.
+   *
+   * @throws EquigradError for a model that is not compiled
+   */
   computeShard(x: unknown, y: unknown, options: ShardOptions): Promise<Shard>
   async computeShard(x: unknown, y: unknown, options: ShardOptions): Promise<Shard> {
     const { shards } = this.#compiled('computeShard')
@@ -401,6 +449,11 @@ export class TrainableModel<I, O> extends Model<I, O> {
     }
   }
 
+  /**
+   * The step that some shards make together: see {@link Compiled.applyShards}.
+   *
+   * @throws EquigradError for a model that is not compiled
+   */
   applyShards(shards: readonly Shard[]): Promise<Scores<unknown, unknown>>
   async applyShards(shards: readonly Shard[]): Promise<unknown> {
     this.#compiled('applyShards')
@@ -502,6 +555,13 @@ export class TrainableModel<I, O> extends Model<I, O> {
       new Executor(evaluateProgram(recipe, { capacity, dtypes, weighted: data.has(WEIGHT) }), this.store, { seed: this.seed }))
   }
 
+  /**
+   * A program of this model, to look at.
+   *
+   * @param kind - 'predict'; of a compiled model also 'grad', the gradient of one shard, and 'apply', the update
+   * @param options - `capacity`: the most samples of one run (default 256 for 'predict'; 32 for 'grad', of the whole batch)
+   * @throws EquigradError for 'grad' or 'apply' of a model that is not compiled
+   */
   override program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {
     if (kind === 'predict') return super.program(kind, options)
     checkOptions('program', options, ['capacity'])

@@ -19,6 +19,7 @@ const VERSION = 1
 /** Constants longer than this are tensors of their own. */
 const INLINE = 16
 
+/** What goes into the file beside the weights. */
 export interface SaveOptions {
   /** keep the optimizer, its states and the position in training, so that a loaded model trains on as if never saved (default true) */
   readonly training?: boolean

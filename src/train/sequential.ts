@@ -7,6 +7,7 @@ import type { Layer } from '../nn/layer.js'
 import { functional } from './functional.js'
 import type { TrainableModel } from './model.js'
 
+/** What a model of layers in a row is given. */
 export interface SequentialOptions extends ModelOptions {
   /** the shape of one sample, such as [784], or with how data is read: `{ shape: [784], dtype: 'u8', scale: 1 / 255 }`, or `input(…)` */
   readonly input: readonly number[] | (InputOptions & { readonly shape: readonly number[] }) | Value

@@ -19,6 +19,7 @@ export interface Shard extends ShardResult {
   readonly batchSize: number
 }
 
+/** Which shard of a batch, and of what batch. */
 export interface ShardOptions {
   /** which of the batch's shards, from 0 */
   readonly shard: number

@@ -33,6 +33,7 @@ type Fetched<R> = { readonly [K in keyof R as R[K] extends Update ? never : K]: 
 /** A step: takes data for its inputs, gives what was returned: scalars as numbers, others as tensors. */
 export type Step<S, R> = (feeds: { readonly [K in keyof S]: Dense }) => Promise<Fetched<R>>
 
+/** How a step of one's own computes. */
 export interface StepOptions {
   /**
    * how models and layers compute: as in training, with dropout and the statistics of the batch, or as in prediction (default 'train' for a step

@@ -455,3 +455,41 @@ export function lanes(): void {
   // @ts-expect-error misspelt option
   createStore({ lane: 2 })
 }
+
+export async function severalOutputs(): Promise<void> {
+  const [left, right] = [input([3]), input([3])]
+  const two = functional({ left, right }, { kind: dense(3)(left), size: dense(1)(right) })
+  const model = two.compile({ optimizer: adam(), loss: { kind: sparseCategoricalCrossentropy({ fromLogits: true }), size: mse() }, metrics: { size: [mae()] } })
+  await model.fit({ left: x, right: x }, { kind: y, size: floats }, { validationData: [{ left: x, right: x }, { kind: y, size: floats }] })
+  const scores = await model.evaluate({ left: x, right: x }, { kind: y, size: floats })
+  same<typeof scores.size.mae, number>(true)
+  void scores
+  // @ts-expect-error an output without a loss
+  two.compile({ optimizer: adam(), loss: { size: mse() } })
+  // @ts-expect-error a metric for an output that is not there
+  two.compile({ optimizer: adam(), loss: { kind: mse(), size: mse() }, metrics: { sizes: [mae()] } })
+  // @ts-expect-error one loss for two outputs
+  two.compile({ optimizer: adam(), loss: mse() })
+  // @ts-expect-error an output without labels
+  await model.fit({ left: x, right: x }, { size: floats })
+  // @ts-expect-error labels for an output that is not there
+  await model.fit({ left: x, right: x }, { kind: y, size: floats, colour: y })
+  // @ts-expect-error an output without labels, to measure
+  await model.evaluate({ left: x, right: x }, { kind: y })
+  // @ts-expect-error an output without labels, in a batch
+  await model.trainOnBatch({ left: x, right: x }, { kind: y })
+  // @ts-expect-error an output without labels, to validate on
+  await model.fit({ left: x, right: x }, { kind: y, size: floats }, { validationData: [{ left: x, right: x }, { kind: y }] })
+  // @ts-expect-error float labels for the output that has classes
+  await model.fit({ left: x, right: x }, { kind: floats, size: floats })
+  // @ts-expect-error an input without data
+  await model.fit({ left: x }, { kind: y, size: floats })
+  // @ts-expect-error an input without data, to predict
+  await model.predict({ left: x })
+  // @ts-expect-error one array for two inputs
+  await model.predict(x)
+  // @ts-expect-error an output that is not there
+  void (await model.predict({ left: x, right: x })).colour
+  // @ts-expect-error a metric of the other output
+  void scores.kind.mae
+}

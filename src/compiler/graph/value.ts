@@ -99,14 +99,25 @@ export type Source =
 
 /** A value of a graph: its shape (`n` for samples), its element type and where it comes from. */
 export class Value implements Type {
-  constructor(readonly shape: Shape, readonly dtype: DType, readonly source: Source) { Object.freeze(this) }
+  constructor(
+    /** its dimensions, `n` in front where there is one for each sample */
+    readonly shape: Shape,
+    /** its element type */
+    readonly dtype: DType,
+    /** the op, parameter, input or constant that it comes from */
+    readonly source: Source,
+  ) { Object.freeze(this) }
 
+  /** Its element type and shape, such as `f32[n, 3]`. */
   toString(): string { return `${this.dtype}${formatShape(this.shape)}` }
 }
 
 declare const scalarBrand: unique symbol
 /** A value of one element, shape []: fetched from a step as a number. */
-export interface Scalar extends Value { readonly [scalarBrand]: true }
+export interface Scalar extends Value {
+  /** only for types: no other value is a scalar */
+  readonly [scalarBrand]: true
+}
 
 let current: { readonly scope: Scope | null; readonly path: string } = { scope: null, path: '' }
 

@@ -34,6 +34,7 @@ function flattened(given: unknown): { readonly shape: readonly number[]; readonl
  * sequential([dense(2)], { input: [4] }).compile({ optimizer: adam(), loss: weighted })
  */
 export function constantOf(values: number): Scalar
+/** A constant of the shape that its arrays have, or of `shape`. */
 export function constantOf(values: Numbers, shape?: readonly number[]): Value
 export function constantOf(values: Numbers, shape?: readonly number[]): Value {
   const dtype = isTyped(values) ? dtypeOf(values) : 'f32'

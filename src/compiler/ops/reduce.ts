@@ -72,6 +72,12 @@ const reduced = (op: Op, x: Value, axes: number | readonly number[] | undefined)
  * const energy = sum(square(input([3, 4])), [1, 2])   // [n]
  */
 export function sum(x: Value): Scalar
+/**
+ * The sum over some axes.
+ *
+ * @param axes - one or several, negative from the end
+ * @returns a value of the other dimensions
+ */
 export function sum(x: Value, axes: number | readonly number[]): Value
 export function sum(x: Value, axes?: number | readonly number[]): Value { return reduced(sumOp, x, axes) }
 
@@ -85,6 +91,12 @@ export function sum(x: Value, axes?: number | readonly number[]): Value { return
  * const centred = (x: Value) => sub(x, mean(x, 0))
  */
 export function mean(x: Value): Scalar
+/**
+ * The mean over some axes.
+ *
+ * @param axes - one or several, negative from the end
+ * @returns a value of the other dimensions
+ */
 export function mean(x: Value, axes: number | readonly number[]): Value
 export function mean(x: Value, axes?: number | readonly number[]): Value { return reduced(meanOp, x, axes) }
 
@@ -99,10 +111,22 @@ export function mean(x: Value, axes?: number | readonly number[]): Value { retur
  * const overTime = layer('maxOverTime', {}, (x) => max(x, 1))   // [n, T, d] → [n, d]
  */
 export function max(x: Value): Scalar
+/**
+ * The largest element over some axes.
+ *
+ * @param axes - one or several, negative from the end
+ * @returns a value of the other dimensions
+ */
 export function max(x: Value, axes: number | readonly number[]): Value
 export function max(x: Value, axes?: number | readonly number[]): Value { return reduced(maxOp, x, axes) }
 
 /** The smallest element over axes, which vanish: −max(−x), with its rules. */
 export function min(x: Value): Scalar
+/**
+ * The smallest element over some axes.
+ *
+ * @param axes - one or several, negative from the end
+ * @returns a value of the other dimensions
+ */
 export function min(x: Value, axes: number | readonly number[]): Value
 export function min(x: Value, axes?: number | readonly number[]): Value { return neg(reduced(maxOp, neg(x), axes)) }

@@ -153,12 +153,20 @@ export const lengthMaskOp: Op = {
 export const lengthMask = (lengths: Value, steps: number, width: number): Value => apply1(lengthMaskOp, [lengths], { steps, width })
 
 /** What a step gives: its carries for the next one, and its slices of the outputs. */
-export interface StepResult { readonly carries: readonly Value[]; readonly ys: readonly Value[] }
+export interface StepResult {
+  /** as many as there were, each of the same shape and element type */
+  readonly carries: readonly Value[]
+  /** one for each output: [n, …], or […] without samples; stacked they are [n, T, …] or [T, …] */
+  readonly ys: readonly Value[]
+}
+/** One step of {@link scan}: from the carries and the slices of the sequences to the next carries and its part of the outputs. */
 export type Step = (carries: readonly Value[], xs: readonly Value[]) => StepResult
 
+/** How {@link scan} goes through its sequences. */
 export interface ScanOptions {
   /** how many steps (default: from xs) */
   readonly steps?: number
+  /** begin at the last step; ys stand where their xs do (default false) */
   readonly reverse?: boolean
   /** i32 [n]: at the steps from its length on, a sample's carries pass through and its ys are +0; a length beyond the steps means all */
   readonly lengths?: Value

@@ -28,20 +28,25 @@ interface SharedOptions extends LayerOptions {
   readonly useBias?: boolean
   /** first values of the bias (default 'zeros') */
   readonly biasInitializer?: Initializer
+  /** penalty on the bias (default none) */
   readonly biasRegularizer?: Regularizer
   /** first values of the kernel (default 'glorotUniform') */
   readonly kernelInitializer?: Initializer
+  /** penalty on the kernel (default none) */
   readonly kernelRegularizer?: Regularizer
   /** what the kernel must satisfy after each update (default nothing) */
   readonly kernelConstraint?: Constraint
+  /** what the bias must satisfy after each update (default nothing) */
   readonly biasConstraint?: Constraint
 }
 
+/** Options of {@link conv2d}. */
 export interface Conv2dOptions extends SharedOptions {
   /** channels and filters are cut into as many groups, each of which sees its own; divides both (default 1) */
   readonly groups?: number
 }
 
+/** Options of {@link depthwiseConv2d}. */
 export interface DepthwiseConv2dOptions extends SharedOptions {
   /** filters of each channel, ≥ 1 (default 1) */
   readonly depthMultiplier?: number

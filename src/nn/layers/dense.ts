@@ -10,6 +10,7 @@ import { checkConstraint, type Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
+/** Options of {@link dense}. */
 export interface DenseOptions extends LayerOptions {
   /** applied to the output (default 'linear') */
   readonly activation?: Activation
@@ -19,10 +20,13 @@ export interface DenseOptions extends LayerOptions {
   readonly kernelInitializer?: Initializer
   /** first values of the bias (default 'zeros') */
   readonly biasInitializer?: Initializer
+  /** penalty on the kernel (default none) */
   readonly kernelRegularizer?: Regularizer
+  /** penalty on the bias (default none) */
   readonly biasRegularizer?: Regularizer
   /** what the kernel must satisfy after each update (default nothing) */
   readonly kernelConstraint?: Constraint
+  /** what the bias must satisfy after each update (default nothing) */
   readonly biasConstraint?: Constraint
 }
 

@@ -12,6 +12,7 @@ import { checkConstraint, type Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 import { checkRegularizer, type Regularizer } from '../regularizers.js'
 
+/** Options of {@link batchNormalization}. */
 export interface BatchNormalizationOptions extends LayerOptions {
   /** the dimension that keeps statistics of its own, negative from the end (default −1) */
   readonly axis?: number
@@ -27,10 +28,13 @@ export interface BatchNormalizationOptions extends LayerOptions {
   readonly betaInitializer?: Initializer
   /** first values of gamma (default 'ones') */
   readonly gammaInitializer?: Initializer
+  /** penalty on beta (default none) */
   readonly betaRegularizer?: Regularizer
+  /** penalty on gamma (default none) */
   readonly gammaRegularizer?: Regularizer
   /** what beta must satisfy after each update (default nothing) */
   readonly betaConstraint?: Constraint
+  /** what gamma must satisfy after each update (default nothing) */
   readonly gammaConstraint?: Constraint
 }
 

@@ -7,6 +7,7 @@ import { averagePool2d as averagePool2dOp, maxPool2d as maxPool2dOp, type Paddin
 import { mean } from '../../compiler/ops/reduce.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 
+/** Options of {@link maxPool2d} and {@link averagePool2d}. */
 export interface Pool2dOptions extends Pick<LayerOptions, 'name'> {
   /** rows and columns of a window, or one number for both (default 2) */
   readonly poolSize?: number | readonly [number, number]

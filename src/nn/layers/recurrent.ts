@@ -26,6 +26,7 @@ export interface Cell {
   readonly step: (x: Value, states: readonly Value[], context: LayerContext) => { readonly output: Value; readonly states: readonly Value[] }
 }
 
+/** Options of every recurrent layer. */
 export interface RnnOptions extends LayerOptions {
   /** give the output of every step, [n, T, …], or of the last one (default false) */
   readonly returnSequences?: boolean
@@ -46,10 +47,21 @@ export interface SequenceOptions {
 }
 
 /** The output of a recurrent layer, and its states after the last step: for lstm [h, c], else [h]. */
-export interface WithStates { readonly output: Value; readonly states: readonly [Value, ...Value[]] }
+export interface WithStates {
+  /** [n, T, …] with `returnSequences`, else [n, …] */
+  readonly output: Value
+  /** each [n, width] */
+  readonly states: readonly [Value, ...Value[]]
+}
 
 /** A layer over the steps of sequences. */
 export interface RecurrentLayer extends Layer {
+  /**
+   * Applies the layer to sequences [n, T, …].
+   *
+   * @returns [n, T, …] with `returnSequences`, else the output of the last step, [n, …]
+   * @throws TypeError for what is no value or an unknown option; ShapeError for shapes that do not fit
+   */
   (x: Value, options?: SequenceOptions): Value
   /**
    * The output and the last states: to carry them on to the next part of long sequences, or from an encoder to a decoder.
@@ -142,6 +154,7 @@ function lastOf(ys: Value, options: ScanOptions): Value {
   return carries[0] ?? ys
 }
 
+/** Options of {@link simpleRNN}. */
 export interface SimpleRNNOptions extends RnnOptions {
   /** (default 'tanh') */
   readonly activation?: Activation
@@ -153,21 +166,30 @@ export interface SimpleRNNOptions extends RnnOptions {
   readonly recurrentInitializer?: Initializer
   /** (default 'zeros') */
   readonly biasInitializer?: Initializer
+  /** penalty on the kernel (default none) */
   readonly kernelRegularizer?: Regularizer
+  /** penalty on the recurrent kernel (default none) */
   readonly recurrentRegularizer?: Regularizer
+  /** penalty on the bias (default none) */
   readonly biasRegularizer?: Regularizer
+  /** what the kernel must satisfy after each update (default nothing) */
   readonly kernelConstraint?: Constraint
+  /** what the recurrent kernel must satisfy after each update (default nothing) */
   readonly recurrentConstraint?: Constraint
+  /** what the bias must satisfy after each update (default nothing) */
   readonly biasConstraint?: Constraint
 }
+/** Options of layers with gates. */
 export interface GatedOptions extends SimpleRNNOptions {
   /** of the gates (default 'sigmoid') */
   readonly recurrentActivation?: Activation
 }
+/** Options of {@link lstm}. */
 export interface LstmOptions extends GatedOptions {
   /** does the forget gate's bias begin at 1, unless `biasInitializer` says otherwise? (default true; Jozefowicz, Zaremba, Sutskever, 2015) */
   readonly unitForgetBias?: boolean
 }
+/** Options of {@link gru}. */
 export interface GruOptions extends GatedOptions {
   /** is the reset gate applied after the recurrent product? (default true, as in Keras and cuDNN) */
   readonly resetAfter?: boolean
