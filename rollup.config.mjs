@@ -19,6 +19,20 @@ const wasm = {
   generateBundle() { this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') }) },
 }
 
+/**
+ * The default entry where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
+ * Names are listed by no one: the face is index.js's own.
+ */
+const edge = {
+  name: 'edge',
+  generateBundle() {
+    for (const [condition, kernels] of [['workerd', './kernels.wasm'], ['edge-light', './kernels.wasm?module']]) {
+      const source = `import kernels from '${kernels}'\nimport { useKernels } from './index.js'\nuseKernels(kernels)\nexport * from './index.js'\n`
+      this.emitFile({ type: 'asset', fileName: `${condition}.js`, source })
+    }
+  },
+}
+
 /** Refuses a bundled work that NOTICE does not name. */
 const named = {
   name: 'named',
@@ -49,7 +63,7 @@ const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, wasm], onwarn,
+  plugins: [...plugins, plain, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },

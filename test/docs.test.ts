@@ -21,7 +21,7 @@ function surroundings(): Record<string, unknown> {
   const { sequential, dense, adam, mse } = equigrad
   const model = sequential([dense(2), dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: mse() })
   const files: Readonly<Record<string, Uint8Array>> = {
-    'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
+    'kernels.wasm': readFileSync('build/kernels.wasm'), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
     ...equigrad, ...data, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),

@@ -10,7 +10,7 @@ import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../format
 import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
-import { checkDefinition, checkRecipe, record } from './saved.js'
+import { checkDefinition, checkPartial, checkRecipe, record } from './saved.js'
 
 /** Of the JSON in the metadata; a file of a later version is refused. */
 const VERSION = 1
@@ -43,7 +43,7 @@ export function save(model: AnyModel, options: SaveOptions = {}): Uint8Array<Arr
   const { graph, ...definition } = model.definition
   const json = toJson({
     version: VERSION, definition: { ...definition, graph: withoutConstants(graph, tensors) },
-    training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale },
+    training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale, ...(training.partial === undefined ? {} : { partial: training.partial }) },
   })
   return encodeSafetensors(tensors, { equigrad: json })
 }
@@ -110,7 +110,8 @@ export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'l
   }
   const scale = t['scale']
   if (typeof scale !== 'number') throw new FormatError(message('load: scale', 'a number', describe(scale)))
-  const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states }
+  const partial = t['partial'] === undefined ? {} : { partial: checkPartial(t['partial']) }
+  const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states, ...partial }
   return new TrainableModel(definition, ownParams(definition, home), weights, training)
 }
 
