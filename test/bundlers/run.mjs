@@ -2,7 +2,7 @@
 // lack something: what they are told.
 //   node test/bundlers/run.mjs [--only NAME] [--require]
 // Needs dist/ (npm run build), `npm ci` here and in test/runtimes, and Chromium as there. --only: checks that begin so. --require: what is absent is a failure.
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { execute, launchChromium, makeSite, openPage, resultOf, root, runChecks, runOptions, serve } from '../support/site.mjs'
@@ -38,11 +38,13 @@ async function inPage(folder, headers) {
 
 /** The answer of a worker in workerd. */
 async function inWorkerd(folder, file) {
-  const { Miniflare } = await import('miniflare')
-  const worker = new Miniflare({
-    modules: true, modulesRoot: at(folder), scriptPath: at(folder, file), compatibilityDate: '2026-01-01',
-    modulesRules: [{ type: 'ESModule', include: ['**/*.js'] }, { type: 'CompiledWasm', include: ['**/*.wasm', '**/*.wasm?module'] }],
-  })
+  const kinds = [[/\.js$/, 'ESModule'], [/\.wasm(\?module)?$/, 'CompiledWasm']]
+  const module = (name) => { const type = kinds.find(([ends]) => ends.test(name))?.[1]; return type === undefined ? [] : [{ type, path: at(folder, name), contents: readFileSync(at(folder, name), type === 'ESModule' ? 'utf8' : undefined) }] }
+  const modules = [file, ...readdirSync(at(folder)).filter((name) => name !== file)].flatMap(module)
+  const { Miniflare, convertV4MiniflareOptions } = await import('miniflare')
+  const worker = new Miniflare(convertV4MiniflareOptions({
+    modulesRoot: at(folder), modules, compatibilityDate: '2026-01-01',
+  }))
   try { return await (await worker.dispatchFetch('http://localhost/')).json() } finally { await worker.dispose() }
 }
 
