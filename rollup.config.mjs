@@ -60,7 +60,7 @@ const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js' }
 
 const library = {
-  input: { index: `${from}/index.js`, data: `${from}/data/index.js` },
+  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, plain, wasm, edge], onwarn,
@@ -72,8 +72,9 @@ const command = {
   plugins, onwarn,
 }
 const types = {
-  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts` },
+  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, worker: `${from}/worker.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
-  plugins: [dts()], onwarn,
+  // Types that several faces share and no one need name: of protected members.
+  plugins: [dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
 }
 export default [library, command, types]

@@ -2,7 +2,7 @@
 // were given, so that earlyStopping, progress and one's own are the same as without a worker.
 import {
   BusyError, EquigradError, FormatError, load, NonFiniteError, RuntimeError, save, ShapeError, Tensor,
-  type Callback, type Compiled, type DataOf, type EvaluateOptions, type FitEvent, type FitOptions, type History, type LabelsOf, type Scores, type TrainableModel, type Value, type Values,
+  type Callback, type Compiled, type DataOf, type EvaluateOptions, type FitEvent, type FitOptions, type History, type LabelsOf, type Scores, type TrainableModel, type TensorOf, type Value,
 } from './index.js'
 
 /** A worker as a page has it, a worker's own global, or a MessagePort. */
@@ -19,7 +19,7 @@ type Wish = readonly ['stop', string] | readonly ['scale', number] | readonly ['
 type Seen = Omit<FitEvent, 'stop' | 'scaleLearningRate' | 'keep' | 'restore'>
 
 /** Calls: from the page. `model` says which of the worker's. */
-interface Call { readonly id: number; readonly model: number; readonly method: string; readonly args: readonly unknown[]; readonly hooks: readonly Hook[] }
+interface Call { readonly id: number; readonly model: number; readonly method: string; readonly args: readonly unknown[]; readonly hooks: readonly Hook[]; readonly aborted: boolean }
 type ToModel = { readonly call: Call } | { readonly abort: number } | { readonly hooked: number; readonly wishes: readonly Wish[]; readonly failed: boolean }
 /** Where training stands, with every answer. */
 interface Stand { readonly step: number; readonly epoch: number }
@@ -55,6 +55,13 @@ function failureOf(error: unknown): Failure {
 const plain = (value: unknown): unknown => (value instanceof Tensor ? { tensor: value.data, shape: value.shape }
   : typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && Object.values(value).some((v) => v instanceof Tensor) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)])) : value)
 
+/** The worker's own global, whose type here is that of a page. */
+function ownPort(): Port {
+  const { postMessage, addEventListener } = globalThis as { readonly postMessage?: unknown; readonly addEventListener?: unknown }
+  if (typeof postMessage !== 'function' || typeof addEventListener !== 'function') throw new RuntimeError('serveModels: expected to be called in a worker of a page, got another host. Pass the port that messages come through.')
+  return { postMessage: (message, transfer) => { Reflect.apply(postMessage, globalThis, [message, transfer]) }, addEventListener: (type, listener) => { Reflect.apply(addEventListener, globalThis, [type, listener]) } }
+}
+
 /**
  * Answers calls of {@link inWorker}: the whole of a worker's file.
  *
@@ -65,7 +72,7 @@ const plain = (value: unknown): unknown => (value instanceof Tensor ? { tensor: 
  * const away = await inWorker(port1, model)
  * port1.close()
  */
-export function serveModels(port: Port = globalThis): void {
+export function serveModels(port: Port = ownPort()): void {
   const models: TrainableModel<Value, Value>[] = []
   const aborts = new Map<number, AbortController>()
   const waiting = new Map<number, (reply: { readonly wishes: readonly Wish[]; readonly failed: boolean }) => void>()
@@ -92,7 +99,7 @@ export function serveModels(port: Port = globalThis): void {
     return Object.fromEntries(hooks.map((hook) => [hook, (event: FitEvent) => ask(hook, event)]))
   }
 
-  async function answer({ id, model: at, method, args, hooks }: Call): Promise<unknown> {
+  async function answer({ id, model: at, method, args, hooks, aborted }: Call): Promise<unknown> {
     if (method === 'open') { models.push(load(args[0] as Uint8Array, args[1] as { lanes?: number | 'auto' })); return models.length - 1 }
     const model = models[at]
     if (model === undefined) throw new EquigradError(`worker: expected one of ${models.length} models, got ${at}`)
@@ -101,6 +108,7 @@ export function serveModels(port: Port = globalThis): void {
       case 'fit': {
         const controller = new AbortController()
         aborts.set(id, controller)
+        if (aborted) controller.abort()
         try { return await model.fit(x, y, { ...(options as FitOptions<unknown, unknown>), callbacks: hooks.length === 0 ? [] : [asking(id, model, hooks)], signal: controller.signal }) } finally { aborts.delete(id) }
       }
       case 'predict': return plain(await model.predict(x as DataOf<Value>))
@@ -192,13 +200,12 @@ export class WorkerModel<I, O, L, M> {
     const hooks = HOOKS.filter((hook) => callbacks.some((callback) => callback[hook] !== undefined))
     const result = new Promise<unknown>((done, failed) => { this.#pending.set(id, { done, failed, callbacks }) })
     try {
-      this.#send({ call: { id, model: this.#model, method, args, hooks } }, transfer ? [...buffersOf(args)] : [])
+      this.#send({ call: { id, model: this.#model, method, args, hooks, aborted: signal?.aborted ?? false } }, transfer ? [...buffersOf(args)] : [])
     } catch (error) {
       this.#pending.delete(id)
       return Promise.reject(new TypeError(`${method}: expected what can be sent to a worker, got something else (${error instanceof Error ? error.message : String(error)}). Pass arrays; streams and functions stay here.`))
     }
-    if (signal?.aborted === true) this.#send({ abort: id })
-    else signal?.addEventListener('abort', () => { this.#send({ abort: id }) }, { once: true })
+    signal?.addEventListener('abort', () => { this.#send({ abort: id }) }, { once: true })
     return result
   }
 
@@ -213,11 +220,12 @@ export class WorkerModel<I, O, L, M> {
 
   /** Trains on arrays, as {@link Compiled.fit}; `callbacks` run here and are waited for, `signal` ends training after a step. */
   async fit(x: DataOf<I>, y: LabelsOf<L>, { callbacks = [], signal, transfer = false, ...options }: FitOptions<DataOf<I>, LabelsOf<L>> & Transfer = {}): Promise<History<L, M>> {
+    if (typeof x === 'object' && x !== null && Symbol.asyncIterator in x) throw new TypeError('fit: expected arrays, got a stream. Train on it where it is, or pass batch by batch to trainOnBatch.')
     return await this.#call('fit', [x, y, options], { callbacks, signal, transfer }) as History<L, M>
   }
 
   /** {@link Compiled.predict} */
-  async predict(x: DataOf<I>, { transfer = false }: Transfer = {}): Promise<Values<O>> { return await this.#call('predict', [x], { transfer }) as Values<O> }
+  async predict(x: DataOf<I>, { transfer = false }: Transfer = {}): Promise<TensorOf<O>> { return await this.#call('predict', [x], { transfer }) as TensorOf<O> }
 
   /** {@link Compiled.evaluate} */
   async evaluate(x: DataOf<I>, y: LabelsOf<L>, { transfer = false, ...options }: EvaluateOptions & Transfer = {}): Promise<Scores<L, M>> { return await this.#call('evaluate', [x, y, options], { transfer }) as Scores<L, M> }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { transformWithOxc } from 'vite'
 import { describe, expect, it } from 'vitest'
 import * as equigrad from '../src/index.js'
+import * as worker from '../src/worker.js'
 import * as data from '../src/data/index.js'
 import * as formats from '../src/formats/safetensors.js'
 
@@ -24,7 +25,7 @@ function surroundings(): Record<string, unknown> {
     'kernels.wasm': readFileSync('build/kernels.wasm'), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
-    ...equigrad, ...data, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
+    ...equigrad, ...data, ...worker, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
     readFileSync: (name: string) => files[name], console: { log: () => undefined },
   }
 }
@@ -49,7 +50,7 @@ function imports(code: string): readonly string[] {
 describe.each([['docstrings', docstrings, 10], ['README and docs', readme, 2]] as const)('examples of the %s', (_, examples, least) => {
   it('are found', () => { expect(examples.length).toBeGreaterThanOrEqual(least) })
   it.each(examples)('$where', async (example) => {
-    const all = { ...equigrad, ...data, ...formats }
+    const all = { ...equigrad, ...data, ...worker, ...formats }
     for (const name of imports(example.code)) expect(Object.keys(all)).toContain(name)
     await run(example)
   })

@@ -27,9 +27,7 @@ export function service(storage) {
       return { steps: trained.step, samples: all.y.length, state: trained.stateHash() }
     },
     async '/classify'({ x }) {
-      const { data } = await (await model()).predict(x)
-      const largest = (row) => row.reduce((best, v, i) => (v > row[best] ? i : best), 0)
-      return { classes: x.map((_, i) => largest(data.subarray(i * CLASSES, (i + 1) * CLASSES))) }
+      return { classes: [...(await (await model()).predict(x)).argMax()] }
     },
   }
 

@@ -48,9 +48,10 @@ export async function launchChromium(args = []) {
   })
 }
 
-/** A page, with what went wrong in it: errors, warnings, what could not be fetched. */
-export async function openPage(browser, url) {
+/** A page, with what went wrong in it: errors, warnings, what could not be fetched. `first` runs in it before all else. */
+export async function openPage(browser, url, first) {
   const page = await browser.newPage()
+  if (first !== undefined) await page.addInitScript(first)
   const errors = []
   page.on('pageerror', (error) => errors.push(String(error)))
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) errors.push(message.text()) })
@@ -58,12 +59,13 @@ export async function openPage(browser, url) {
   return { page, errors }
 }
 
-/** What `globalThis.result`, a promise, of a page resolves to; fails on any error or warning in its console. */
-export async function resultOf(browser, url) {
-  const { page, errors } = await openPage(browser, url)
+/** What `globalThis.result`, a promise, of a page resolves to; fails on any error or warning in its console. `look` sees the page then. */
+export async function resultOf(browser, url, { first, look } = {}) {
+  const { page, errors } = await openPage(browser, url, first)
   try {
     const result = await page.waitForFunction(() => globalThis.result, null, { timeout: 60_000 }).then((handle) => handle.jsonValue(), (error) => { errors.push(error.message) })
     if (errors.length > 0) throw new Error(errors.join('; '))
+    await look?.(page)
     return result
   } finally {
     await page.close()
