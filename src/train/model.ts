@@ -309,11 +309,15 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)
 
     return this.#exclusive(async () => {
+      // What is made before the first step takes longer than a step.
+      const pacer = new Pacer()
       const trainer = this.#training('fit')
+      await pacer.due()
       const feed: Feed = data === undefined
         ? streamFeed(this.store, x as AsyncIterable<unknown>, (batch, at) => this.#readStreamed(batch, at))
         : arrayFeed(this.store, data, n, { batchSize, shuffle, seed: this.seed })
       try {
+        await pacer.due()
         const { epochs: scores, validation: validated, stopped } = await runFit({
           store: this.store, trainer, feed, epochs, maxSteps, callbacks, signal, oneOutput: this.definition.oneOutput,
           validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
