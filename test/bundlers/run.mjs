@@ -37,13 +37,13 @@ async function inPage(folder, headers) {
 }
 
 /** The answer of a worker in workerd. */
-async function inWorkerd(folder, file) {
+async function inWorkerd(folder, file, flags = []) {
   const kinds = [[/\.js$/, 'ESModule'], [/\.wasm(\?module)?$/, 'CompiledWasm']]
   const module = (name) => { const type = kinds.find(([ends]) => ends.test(name))?.[1]; return type === undefined ? [] : [{ type, path: at(folder, name), contents: readFileSync(at(folder, name), type === 'ESModule' ? 'utf8' : undefined) }] }
   const modules = [file, ...readdirSync(at(folder)).filter((name) => name !== file)].flatMap(module)
   const { Miniflare, convertV4MiniflareOptions } = await import('miniflare')
   const worker = new Miniflare(convertV4MiniflareOptions({
-    modulesRoot: at(folder), modules, compatibilityDate: '2026-01-01',
+    modulesRoot: at(folder), modules, compatibilityDate: '2026-01-01', compatibilityFlags: flags,
   }))
   try { return await (await worker.dispatchFetch('http://localhost/')).json() } finally { await worker.dispose() }
 }
@@ -136,7 +136,13 @@ const checks = {
   'edge-light': async () => {
     await bundle({ entryPoints: ['worker.js'], outdir: 'edge-light', format: 'esm', conditions: ['edge-light'], external: ['*.wasm?module'] })
     cpSync(at('node_modules/equigrad/dist/kernels.wasm'), at('edge-light/kernels.wasm?module'))
-    compare(await inWorkerd('edge-light', 'worker.js'), { fast: false })
+    for (const flags of [[], ['nodejs_compat']]) {
+      const result = await inWorkerd('edge-light', 'worker.js', flags)
+      compare(result, { fast: false })
+      if (result.lanes.lanes !== 1) throw new Error(`${result.lanes.lanes} lanes`)
+      says(result.lanes.reason, /^one lane: /)
+      console.log(`      ${flags.join() || 'no flags'}: ${result.lanes.reason}; fast: ${result.fast.reason}`)
+    }
   },
   'a worker that is bundled for another host: is told of the condition': async () => {
     await bundle({ entryPoints: ['worker.js'], outdir: 'no-condition', format: 'esm' })

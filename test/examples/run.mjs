@@ -120,21 +120,18 @@ const checks = {
     })
     if (!(accuracy > 0.97)) throw new Error(`accuracy ${accuracy}`)
   }),
-  'page: a larger net on the main thread, and in a page that is minimised': web(async () => {
-    plainPage('main', "import { compiled, x, y } from './train.js'\nglobalThis.result = (async () => { const model = compiled(); globalThis.fitFrom = performance.now(); const seen = []; await model.fit(x, y, { epochs: 8, callbacks: [{ onTrainBegin() { seen.push(performance.now() - fitFrom) }, onBatchEnd() { if (seen.length < 4) seen.push(performance.now() - fitFrom) } }] }); globalThis.seen = seen; return { state: model.stateHash(), hidden: document.visibilityState } })()\n")
+  'page: a larger net on the main thread, and where there are no frames and no timers, as in a tab behind': web(async () => {
+    plainPage('main', "import { compiled, x, y } from './train.js'\nglobalThis.result = (async () => { const model = compiled(); globalThis.fitFrom = performance.now(); await model.fit(x, y, { epochs: 8 }); return { state: model.stateHash() } })()\n")
     const server = await serve(join(site, 'page'))
     try {
-      const { state } = await resultOf(browser, `${server.url}main/`, { first: watchFrames, look: async (page) => { await describeFrames(page, 'larger net, main thread'); console.log(await page.evaluate(() => JSON.stringify([globalThis.seen, globalThis.fitFrom, globalThis.frames_.filter(([a, b]) => b - a > 40)]))) } })
-      const context = await browser.newContext()
-      const behind = await context.newPage()
-      await behind.goto(`${server.url}main/`, { waitUntil: 'commit' })
-      const cdp = await context.newCDPSession(behind)
-      const { windowId } = await cdp.send('Browser.getWindowForTarget')
-      await cdp.send('Browser.setWindowBounds', { windowId, bounds: { windowState: 'minimized' } })
-      const result = await behind.waitForFunction(() => globalThis.result, null, { timeout: 60_000, polling: 100 }).then((handle) => handle.jsonValue())
-      console.log(`      the minimised page says that it is ${await behind.evaluate(() => document.visibilityState)}`)
-      await context.close()
-      equal('weights of the minimised page', result.state, state)
+      const { state } = await resultOf(browser, `${server.url}main/`, { first: watchFrames, look: (page) => describeFrames(page, 'larger net, main thread') })
+      // A tab behind others draws no frames and its timers are held back, at last by a minute; a headless browser never hides one, so these two are taken away.
+      const behind = () => { globalThis.requestAnimationFrame = () => 0; globalThis.setTimeout = () => 0; globalThis.setInterval = () => 0 }
+      const { page, errors } = await openPage(browser, `${server.url}main/`, behind)
+      const result = await page.evaluate(() => globalThis.result)
+      await page.close()
+      equal('errors', errors, [])
+      equal('weights of the tab behind', result.state, state)
     } finally { server.close() }
   }),
   'page: equigrad/worker, without a bundler': web(async () => {
