@@ -1,7 +1,7 @@
 // Two spirals: trains on the main thread, which stays free between steps, and draws after each tenth epoch what the network says of the plane.
 import { adam, binaryAccuracy, binaryCrossentropy, dense, sequential } from 'equigrad'
 
-const POINTS = 400, GRID = 60, EPOCHS = 100
+const POINTS = 400, GRID = 40, EPOCHS = 100
 const canvas = document.querySelector('canvas'), drawing = canvas.getContext('2d')
 
 /** Point i: its spiral, 0 or 1, and where on it. */
