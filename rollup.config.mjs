@@ -19,6 +19,20 @@ const wasm = {
   generateBundle() { this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') }) },
 }
 
+/**
+ * The default entry where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
+ * Names are listed by no one: the face is index.js's own.
+ */
+const edge = {
+  name: 'edge',
+  generateBundle() {
+    for (const [condition, kernels] of [['workerd', './kernels.wasm'], ['edge-light', './kernels.wasm?module']]) {
+      const source = `import kernels from '${kernels}'\nimport { useKernels } from './index.js'\nuseKernels(kernels)\nexport * from './index.js'\n`
+      this.emitFile({ type: 'asset', fileName: `${condition}.js`, source })
+    }
+  },
+}
+
 /** Refuses a bundled work that NOTICE does not name. */
 const named = {
   name: 'named',
@@ -49,10 +63,10 @@ const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/
 const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(inflate|platform\/(builtin|pause))|compiler\/(packed|program))\.js$/
 
 const library = {
-  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js` },
+  input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, wasm], onwarn,
+  plugins: [...plugins, plain, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },
@@ -61,7 +75,7 @@ const command = {
   plugins, onwarn,
 }
 const types = {
-  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, compress: `${from}/compress/index.d.ts`, predict: `${from}/predict.d.ts`, doctor: `${from}/doctor/index.d.ts` },
+  input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, compress: `${from}/compress/index.d.ts`, predict: `${from}/predict.d.ts`, doctor: `${from}/doctor/index.d.ts`, worker: `${from}/worker.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
   // Types that several faces share and no one need name: of protected members.
   plugins: [dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),

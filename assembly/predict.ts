@@ -1,6 +1,5 @@
 // The exports of the binary that only predicts (equigrad/predict): the kernels that a plan for prediction may call, of the same sources.
 export { f32_gemm } from './gemm/gemm'
-export { f32_gemv } from './gemm/gemv'
 export { f32_add_blocks } from './gemm/blocks'
 export { f32_pack_b } from './gemm/pack'
 export { f32_conv } from './conv/conv'

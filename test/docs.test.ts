@@ -5,6 +5,7 @@ import { transformWithOxc } from 'vite'
 import { describe, expect, it } from 'vitest'
 import * as equigrad from '../src/index.js'
 import * as compress from '../src/compress/index.js'
+import * as worker from '../src/worker.js'
 import * as data from '../src/data/index.js'
 import * as doctor from '../src/doctor/index.js'
 import * as formats from '../src/formats/safetensors.js'
@@ -23,10 +24,10 @@ function surroundings(): Record<string, unknown> {
   const { sequential, dense, adam, mse } = equigrad
   const model = sequential([dense(2), dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: mse() })
   const files: Readonly<Record<string, Uint8Array>> = {
-    'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
+    'kernels.wasm': readFileSync('build/kernels.wasm'), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
-    ...equigrad, ...compress, ...data, ...doctor, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
+    ...equigrad, ...compress, ...data, ...doctor, ...worker, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
     readFileSync: (name: string) => files[name], console: { log: () => undefined },
   }
 }
@@ -51,7 +52,7 @@ function imports(code: string): readonly string[] {
 describe.each([['docstrings', docstrings, 10], ['README and docs', readme, 2]] as const)('examples of the %s', (_, examples, least) => {
   it('are found', () => { expect(examples.length).toBeGreaterThanOrEqual(least) })
   it.each(examples)('$where', async (example) => {
-    const all = { ...equigrad, ...compress, ...data, ...doctor, ...formats }
+    const all = { ...equigrad, ...compress, ...data, ...doctor, ...worker, ...formats }
     for (const name of imports(example.code)) expect(Object.keys(all)).toContain(name)
     await run(example)
   })

@@ -12,7 +12,7 @@ export const PLAN = 'equigrad-plan'
 
 /** What the binary that only predicts exports (assembly/predict.ts). */
 export const FORWARD: readonly KernelName[] = [
-  'f32_gemm', 'f32_gemv', 'f32_add_blocks', 'f32_pack_b', 'f32_conv', 'f32_depthwise', 'f32_pack_conv', 'f32_pad', 'f32_unary', 'f32_binary', 'f32_select', 'i32_equal',
+  'f32_gemm', 'f32_add_blocks', 'f32_pack_b', 'f32_conv', 'f32_depthwise', 'f32_pack_conv', 'f32_pad', 'f32_unary', 'f32_binary', 'f32_select', 'i32_equal',
   'f32_fake_quant', 'f32_fill', 'copy', 'copy_rows', 'length_mask', 'gather', 'f32_reduce', 'i32_arg_max', 'f32_softmax', 'f32_log_softmax', 'f32_max_pool',
   'f32_average_pool', 'qu8_quantize', 'qs8_pack_u7', 'qs8_pack_u8', 'qs8_gemm_u7', 'qs8_gemm_u8',
 ]

@@ -1,10 +1,12 @@
-// The kernel binary: made from its deflated text at first need, once for all stores. The one place that compiles and instantiates.
+// The kernel binary: made from its deflated text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
+// instantiates.
 import { instantiateSync } from '@assemblyscript/loader'
-import { RuntimeError } from '../core/errors.js'
+import { describe, message, RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
 import { inflated } from './inflate.js'
 import { byteLength, deflated } from './kernels.generated.js'
+import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
@@ -45,31 +47,71 @@ export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name
 let compiled: WebAssembly.Module | undefined
 let compiledShared: WebAssembly.Module | undefined
 
-function bytes(): Uint8Array<ArrayBuffer> {
+function checkHost(): void {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
+}
+
+function bytes(): Uint8Array<ArrayBuffer> {
+  checkHost()
   return inflated(deflated, byteLength)
 }
 
-function compile(): WebAssembly.Module {
-  if (compiled !== undefined) return compiled
-  const wasm = bytes()
-  // Not validated before: that takes as long as compiling.
-  try { return (compiled = new WebAssembly.Module(wasm)) } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error
-    throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
+/** Compiles, or says what the host lacks. Not validated before: that takes as long as compiling. */
+function moduleOf(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(wasm)
+  } catch (error) {
+    if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
+    throw new RuntimeError(message('equigrad', 'a host that compiles WebAssembly', `a refusal (${error instanceof Error ? error.message : String(error)})`,
+      "A page's Content-Security-Policy must have 'wasm-unsafe-eval' in script-src; an edge worker imports equigrad under the condition workerd or edge-light, or calls useKernels(module)."), { cause: error })
   }
 }
 
+const compile = (): WebAssembly.Module => (compiled ??= moduleOf(bytes()))
+
 /** The binary for lanes: it imports env.memory, shared. */
-export function sharedModule(): WebAssembly.Module { return (compiledShared ??= new WebAssembly.Module(withSharedMemory(bytes()))) }
+export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(bytes())))
+
+/**
+ * Gives the kernels to stores that are made from now on, instead of those inside the package: for hosts that do not compile from bytes, where a
+ * bundler or the host has compiled `equigrad/kernels.wasm`. Under the conditions `workerd` and `edge-light` the package does so by itself.
+ *
+ * @param source - `equigrad/kernels.wasm` of this version, as a module or as bytes
+ * @throws with nothing changed: TypeError for anything else; RuntimeError for another module, found by its exports and by what it computes, or
+ * where the host does not compile
+ * @example
+ * useKernels(readFileSync('kernels.wasm')) // before the first model
+ */
+export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
+  checkHost()
+  const module = source instanceof WebAssembly.Module ? source : compiledFrom(source)
+  const remedy = 'Pass equigrad/kernels.wasm of the version that you import.'
+  const why = misfit(module)
+  if (why !== null) throw new RuntimeError(message('useKernels', 'the kernels of this version', `a module that is not: ${why}`, remedy))
+  let right = false
+  // What is not the kernels may as well trap.
+  try { right = knowsTheAnswer(instanceOf(module)) } catch { /* wrong */ }
+  if (!right) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'a module with their names that computes something else', remedy))
+  compiled = module
+}
+
+function compiledFrom(source: unknown): WebAssembly.Module {
+  if (!(source instanceof ArrayBuffer) && !ArrayBuffer.isView(source)) throw new TypeError(message('useKernels', 'a WebAssembly.Module, or its bytes', describe(source)))
+  const wasm = source instanceof ArrayBuffer ? new Uint8Array(source.slice(0)) : new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
+  const magic = wasm[0] === 0 && wasm[1] === 0x61 && wasm[2] === 0x73 && wasm[3] === 0x6d
+  if (!magic) throw new TypeError(message('useKernels', 'the bytes of a WebAssembly module', `${wasm.length} bytes of something else`))
+  return moduleOf(wasm)
+}
 
 /**
  * A new instance, with a memory of one page or as much as its static data needs.
  *
  * @param shared - a shared memory to run on instead
  */
-export function instantiate(shared?: WebAssembly.Memory): Instance {
-  const { exports } = (shared === undefined ? instantiateSync(compile(), {}) : instantiateSync(sharedModule(), { env: { memory: shared } })).instance
+export const instantiate = (shared?: WebAssembly.Memory): Instance => instanceOf(shared === undefined ? compile() : sharedModule(), shared)
+
+function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): Instance {
+  const { exports } = instantiateSync(module, shared === undefined ? {} : { env: { memory: shared } }).instance
   const call = (name: string): ((...x: number[]) => number) => {
     const f = exports[name]
     if (typeof f !== 'function') throw new RuntimeError(`equigrad: the kernel binary lacks ${name}`)

@@ -13,6 +13,8 @@ export interface FitRun {
   readonly trainer: Trainer
   readonly feed: Feed
   readonly epochs: number
+  /** most steps of this run */
+  readonly maxSteps: number
   readonly callbacks: readonly Callback[]
   readonly signal: AbortSignal | undefined
   readonly oneOutput: boolean
@@ -42,18 +44,18 @@ export function* stepWork(trainer: Trainer, sources: Sources, batch: Batch, capa
 export async function runFit(run: FitRun): Promise<RunHistory> {
   const { store, trainer, feed, callbacks, signal } = run
   const firstEpoch = trainer.epoch
+  const lastStep = trainer.step + run.maxSteps
   const history = { epochs: [] as ScoreRecord[], validation: [] as ScoreRecord[], stopped: null as string | null }
   const pacer = new Pacer()
-  const board = new Scoreboard(trainer.recipe, run.oneOutput)
+  const board = (trainer.board ??= new Scoreboard(trainer.recipe, run.oneOutput))
   const batches = feed.samples === null ? null : Math.ceil(feed.samples / feed.batchSize)
-  let batch = 0
   let validation: ScoreRecord | null = null
   let stop: string | null = null
   const call = async (hook: keyof Callback): Promise<void> => {
     for (const callback of callbacks) if (callback[hook] !== undefined) await callback[hook]?.(event())
   }
   const event = (): FitEvent => ({
-    epoch: trainer.epoch, epochs: run.epochs, firstEpoch, step: trainer.step, batch, batches, samples: board.samples, totalSamples: feed.samples,
+    epoch: trainer.epoch, epochs: run.epochs, firstEpoch, step: trainer.step, batch: board.batches, batches, samples: board.samples, totalSamples: feed.samples,
     scores: board.scores(), validation, learningRate: trainer.learningRate,
     stop: (reason = 'callback') => { stop ??= reason },
     scaleLearningRate: (factor) => { trainer.scale = checkNumber('scaleLearningRate', factor, { min: 0 }) },
@@ -62,20 +64,20 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
   const everyBatch = callbacks.some((c) => c.onBatchEnd !== undefined)
   const ended = (): boolean => {
     if (signal?.aborted === true) stop ??= 'aborted'
+    if (trainer.step >= lastStep) stop ??= 'maxSteps'
     return stop !== null
   }
 
   await call('onTrainBegin')
   while (trainer.epoch < firstEpoch + run.epochs && !ended()) {
-    board.clear()
-    batch = 0
+    // A position that other data left behind says nothing about these.
+    if (feed.samples !== null && trainer.position >= feed.samples) trainer.position = 0
+    // A training that stopped within an epoch goes on where it stopped, scores included.
+    if (trainer.position === 0) board.clear()
     validation = null
     await call('onEpochBegin')
     let capacity = feed.batchSize
     let whole = true
-    // A position that other data left behind says nothing about these.
-    if (feed.samples !== null && trainer.position >= feed.samples) trainer.position = 0
-    // A training that stopped within an epoch goes on where it stopped.
     for await (const { sources, batch: samples } of paced(feed.batches(trainer.epoch, trainer.position), pacer)) {
       if (ended()) { whole = false; break }
       const n = samples.rows.length
@@ -83,7 +85,6 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
       const { sums, penalty } = await store.onLanes('fit', () => stepWork(trainer, sources, samples, capacity))
       trainer.position += n
       board.add(sums, penalty, n)
-      batch++
       if (everyBatch) await call('onBatchEnd')
     }
     if (!whole) break

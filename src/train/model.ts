@@ -19,7 +19,7 @@ import { classFactors } from './class-weight.js'
 import { arrayFeed, streamFeed, type Feed } from './feed.js'
 import { runFit, stepWork } from './fit.js'
 import { recipeGraph, isAmong, trainedParams, type Recipe } from './recipe.js'
-import { Scoreboard } from './scores.js'
+import { Scoreboard, type BoardState } from './scores.js'
 import { checkShards, recipeHash, type Shard, type ShardOptions } from './shards.js'
 import { checkTrains, evaluateProgram, gradProgram, penaltyOf, shardCapacity, shardRange, Trainer, WEIGHT } from './trainer.js'
 
@@ -54,6 +54,11 @@ export interface CompileOptions<L, M> {
 export interface FitOptions<X, Y> {
   /** times that all samples are seen (default 1) */
   readonly epochs?: number
+  /**
+   * most steps of this call (default: no limit). Then `history.stopped` is 'maxSteps', and the next `fit` on the same data goes on in the epoch where
+   * this one stopped, to the bit, from a saved and loaded model too; the scores of an epoch come with the call that ends it. What callbacks remember is theirs.
+   */
+  readonly maxSteps?: number
   /** samples of one step, or 'full' for all (default 32) */
   readonly batchSize?: number | 'full'
   /** mix the samples anew for each epoch, by the seed (default true) */
@@ -90,7 +95,7 @@ export interface History<L, M> {
   readonly epochs: readonly Scores<L, M>[]
   /** the scores of each epoch on the validation data; empty where there is none */
   readonly validation: readonly Scores<L, M>[]
-  /** why training ended before its last epoch: 'aborted', 'earlyStopping', a callback's reason; or null */
+  /** why training ended before its last epoch: 'aborted', 'maxSteps', 'earlyStopping', a callback's reason; or null */
   readonly stopped: string | null
 }
 
@@ -176,10 +181,12 @@ export interface TrainingState {
   readonly epoch: number
   readonly position: number
   readonly scale: number
+  /** sums over the part of the epoch that is done, if there is one */
+  readonly partial?: BoardState
   readonly states: Readonly<Record<string, Float32Array>>
 }
 
-const FIT_OPTIONS = ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'classWeight', 'callbacks', 'signal']
+const FIT_OPTIONS = ['epochs', 'maxSteps', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'classWeight', 'callbacks', 'signal']
 const WEIGHT_SPEC: InputSpec = { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null }
 const isStream = (data: unknown): data is AsyncIterable<unknown> => typeof data === 'object' && data !== null && Symbol.asyncIterator in data
 
@@ -273,6 +280,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     if (from !== undefined) {
       trainer.setState(from.states)
       Object.assign(trainer, { step: from.step, epoch: from.epoch, position: from.position, scale: from.scale })
+      if (from.partial !== undefined) trainer.board = new Scoreboard(recipe, this.definition.oneOutput, from.partial)
       this.#resume = undefined
     }
     this.#trainer = trainer
@@ -283,8 +291,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
   trainingState(): TrainingState | null {
     if (this.#recipe === undefined) return null
     this.store.checkFree('save')
-    const { recipe, step, epoch, position, scale } = this.#training('save')
-    return { recipe, step, epoch, position, scale, states: this.#training('save').getState() }
+    const { recipe, step, epoch, position, scale, board } = this.#training('save')
+    return { recipe, step, epoch, position, scale, ...(position === 0 || board === null ? {} : { partial: board.state }), states: this.#training('save').getState() }
   }
 
   /** The recipe, and samples with their labels, checked, by the names of its inputs: for what measures the loss in its own way. */
@@ -310,6 +318,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     if (streamed && options !== undefined) throw new TypeError(message('fit', 'fit(batches, options)', 'a third argument', 'Labels of a stream are in its batches.'))
     checkOptions('fit', given, streamed ? FIT_OPTIONS.filter((o) => !['batchSize', 'shuffle', 'validationSplit', 'sampleWeight', 'classWeight'].includes(o)) : FIT_OPTIONS)
     const epochs = checkCount('fit.epochs', given.epochs ?? 1)
+    const maxSteps = given.maxSteps === undefined ? Infinity : checkCount('fit.maxSteps', given.maxSteps)
     const { callbacks = [], signal } = given
     if (!Array.isArray(callbacks)) throw new TypeError(message('fit.callbacks', 'a list of callbacks', describe(callbacks)))
     callbacks.forEach((c: unknown, i) => { if (typeof c !== 'object' || c === null) throw new TypeError(message(`fit.callbacks[${i}]`, 'a callback, an object of hooks', describe(c))) })
@@ -335,13 +344,17 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)
 
     return this.#exclusive(async () => {
+      // What is made before the first step takes longer than a step.
+      const pacer = new Pacer()
       const trainer = this.#training('fit')
+      await pacer.due()
       const feed: Feed = data === undefined
         ? streamFeed(this.store, x as AsyncIterable<unknown>, (batch, at) => this.#readStreamed(batch, at))
         : arrayFeed(this.store, data, n, { batchSize, shuffle, seed: this.seed })
       try {
+        await pacer.due()
         const { epochs: scores, validation: validated, stopped } = await runFit({
-          store: this.store, trainer, feed, epochs, callbacks, signal, oneOutput: this.definition.oneOutput,
+          store: this.store, trainer, feed, epochs, maxSteps, callbacks, signal, oneOutput: this.definition.oneOutput,
           validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
           keep: () => { this.#kept = new Map(params(this.definition.graph).map(({ key }) => { const p = this.store.param(key); return [key, this.store.f32(p.address, p.length).slice()] })) },
           restore: () => {

@@ -12,7 +12,7 @@ import { checkHome, ownParams, params, type AnyModel, type Definition, type Mode
 import { packPlan } from '../model/plan.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams, type Recipe } from './recipe.js'
-import { checkDefinition, checkRecipe, record } from './saved.js'
+import { checkDefinition, checkPartial, checkRecipe, record } from './saved.js'
 
 /** Of the JSON in the metadata; a file of a later version is refused. */
 const VERSION = 1
@@ -47,7 +47,7 @@ export function save(model: AnyModel, options: SaveOptions = {}): Uint8Array<Arr
   const { graph, ...definition } = model.definition
   const json = toJson({
     version: VERSION, definition: { ...definition, graph: withoutConstants(graph, tensors) },
-    training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale },
+    training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale, ...(training.partial === undefined ? {} : { partial: training.partial }) },
   })
   const plan = packPlan(graph, [definition.oneInput, definition.oneOutput], (dtype, data) => constantIn(tensors, dtype, data))
   return encodeSafetensors(tensors, { equigrad: json, ...(plan === null ? {} : { [PLAN]: JSON.stringify(plan) }) })
@@ -125,7 +125,8 @@ export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'l
   }
   const scale = t['scale']
   if (typeof scale !== 'number') throw new FormatError(message('load: scale', 'a number', describe(scale)))
-  const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states }
+  const partial = t['partial'] === undefined ? {} : { partial: checkPartial(t['partial']) }
+  const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states, ...partial }
   return new TrainableModel(definition, ownParams(definition, home), weights, training)
 }
 

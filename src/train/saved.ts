@@ -9,6 +9,7 @@ import type { Attr, Attrs } from '../compiler/type.js'
 import type { Definition } from '../model/model.js'
 import type { Clipping, OptimizerData, UpdateKernel } from '../optim/optimizer.js'
 import type { Measured, Recipe } from './recipe.js'
+import type { BoardState } from './scores.js'
 
 type Reader<T> = (value: unknown, where: string) => T
 
@@ -172,6 +173,13 @@ export function checkDefinition(v: unknown): Definition {
   const seed = field(r, 'seed', finite, where)
   if (!Number.isSafeInteger(seed) || seed < 0) refuse(`${where}.seed`, 'a seed', seed)
   return { graph: field(r, 'graph', graph, where), seed, name: field(r, 'name', text, where), oneInput: field(r, 'oneInput', flag, where), oneOutput: field(r, 'oneOutput', flag, where) }
+}
+
+/** The sums over the part of an epoch that is done, in a file. */
+export function checkPartial(v: unknown): BoardState {
+  const where = 'partial'
+  const r = record(where, v)
+  return { sums: field(r, 'sums', list(number), where), penalty: field(r, 'penalty', number, where), samples: field(r, 'samples', count, where), batches: field(r, 'batches', count, where) }
 }
 
 /** The recipe in a file. */

@@ -2,23 +2,36 @@
 import type { ScoreRecord } from './callbacks.js'
 import type { Recipe } from './recipe.js'
 
+/** Sums over the part of an epoch that is done, as a file keeps them. */
+export interface BoardState { readonly sums: readonly number[]; readonly penalty: number; readonly samples: number; readonly batches: number }
+
 /** Adds up what steps measured. */
 export class Scoreboard {
   readonly #recipe: Recipe
   readonly #oneOutput: boolean
   readonly #sums: Float64Array
   samples = 0
+  batches = 0
   #penalty = 0
 
-  constructor(recipe: Recipe, oneOutput: boolean) {
+  /** @param state - where it goes on from; that of another number of scores says nothing */
+  constructor(recipe: Recipe, oneOutput: boolean, state?: BoardState) {
     this.#recipe = recipe
     this.#oneOutput = oneOutput
     this.#sums = new Float64Array(1 + recipe.measured.length)
+    if (state?.sums.length !== this.#sums.length) return
+    this.#sums.set(state.sums)
+    this.#penalty = state.penalty
+    this.samples = state.samples
+    this.batches = state.batches
   }
+
+  get state(): BoardState { return { sums: [...this.#sums], penalty: this.#penalty, samples: this.samples, batches: this.batches } }
 
   clear(): void {
     this.#sums.fill(0)
     this.samples = 0
+    this.batches = 0
     this.#penalty = 0
   }
 
@@ -30,6 +43,7 @@ export class Scoreboard {
     for (let i = 0; i < this.#sums.length; i++) this.#sums[i] = (this.#sums[i] ?? 0) + (sums[i] ?? 0)
     this.#penalty += penalty * n
     this.samples += n
+    this.batches++
   }
 
   /** `{ loss, accuracy }`, or for several outputs `{ loss, output: { loss, accuracy } }`. */

@@ -23,6 +23,7 @@ import { Executors } from '../runtime/executors.js'
 import type { Block, Store, Work } from '../runtime/store.js'
 import { layoutOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
+import type { Scoreboard } from './scores.js'
 import { Updater, zeroed, type Updated } from './update.js'
 
 /** Where the rows of a training are: addresses of whole data sets in the store, by input, and their element types. */
@@ -172,6 +173,8 @@ export class Trainer {
   epoch = 0
   /** samples of this epoch that steps have used */
   position = 0
+  /** scores of this epoch so far; null before the first */
+  board: Scoreboard | null = null
   /** factor of the learning rate, which callbacks set */
   scale = 1
 

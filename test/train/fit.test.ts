@@ -117,7 +117,7 @@ describe('the same bits', () => {
     const run = async (budget: number): Promise<{ readonly hash: string; readonly epochs: unknown }> => {
       const { trainer, store, weights } = bareTrainer(1)
       const feed = arrayFeed(store, dataRows(), y.length, { batchSize: 32, shuffle: true, seed: 1, budget })
-      const { epochs } = await runFit({ store, trainer, feed, epochs: 3, callbacks: [], signal: undefined, oneOutput: true, validate: null, keep: () => undefined, restore: () => undefined })
+      const { epochs } = await runFit({ store, trainer, feed, epochs: 3, maxSteps: Infinity, callbacks: [], signal: undefined, oneOutput: true, validate: null, keep: () => undefined, restore: () => undefined })
       return { hash: weights(), epochs }
     }
     const resident = await run(2 ** 30)
