@@ -32,6 +32,8 @@ export interface ParamDeclaration {
   readonly seed: number
   /** who it is: declared again, it is the same parameter; with another identity a key is refused */
   readonly identity: object
+  /** first values in place of those that `init` says */
+  readonly values?: Float32Array
 }
 
 export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number; readonly identity: object }
@@ -421,9 +423,10 @@ export class Store {
     const sizes = fresh.map(({ shape }) => round(elements(shape) * 4))
     const block = this.alloc(sizes.reduce((a, b) => a + b, 0))
     let address = block.address
-    fresh.forEach(({ key, shape, init, seed, identity }, i) => {
+    fresh.forEach(({ key, shape, init, seed, identity, values }, i) => {
       this.#params.set(key, { key, shape, address, length: elements(shape), identity })
-      this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
+      if (values === undefined) this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
+      else this.f32(address, values.length).set(values)
       address += sizes[i] ?? 0
     })
     this.changed()

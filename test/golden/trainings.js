@@ -1,7 +1,7 @@
 // Trainings whose results are pinned to the bit (table.json), between them every layer, activation, loss, optimizer and way to feed data.
 // Plain JavaScript on a namespace passed in, so that the source, the package and any runtime run the same lines. A test says what no row touches.
 import { checkAlone, numbers, row } from './row.js'
-import * as more from './more.js'
+import { balanced, forces, functions, initial, long, penalties, soft, stopped, tagged, tuned } from './more.js'
 
 /** Classes; adam, dropout, shuffling, validation, clipping; saved and loaded half-way. */
 async function classes(equigrad) {
@@ -336,7 +336,10 @@ function onLanes(equigrad, lanes) {
   }
 }
 
-const rows = { classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised, ...more }
+const rows = {
+  classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised,
+  balanced, initial, soft, stopped, long, functions, penalties, forces, tagged, tuned,
+}
 
 /** All rows of the table, by name, on so many lanes; or those of some names. */
 export async function trainings(given, data, lanes = 1, names = Object.keys(rows)) {
