@@ -22,7 +22,7 @@ describe('a saved model', () => {
     second.prepare()
     const [late, early] = [outer(first), outer(second)].map((model) => model.compile({ optimizer: sgd(), loss: mse() }))
     expect(late?.getWeights()).toEqual(early?.getWeights())
-    await late?.trainOnBatch(new Float32Array(FEATURES).fill(1), [1, 2])
+    await late?.trainOnBatch(new Float32Array(FEATURES).fill(1), [[1, 2]])
     const trained = late?.getWeights()
     first.prepare()
     expect(late?.getWeights()).toEqual(trained)
