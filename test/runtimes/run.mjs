@@ -122,6 +122,6 @@ const waiting = [...chosen]
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) lines.set(name, await runOne(name, table))
 }))
-print(chosen.flatMap((name) => lines.get(name) ?? []).length > 0 ? chosen.map((name) => lines.get(name)) : [])
+if (chosen.length > 0) print(chosen.map((name) => lines.get(name)))
 console.log(`${count.passed} passed, ${count.failed} failed`)
 process.exitCode = count.failed > 0 ? 1 : 0
