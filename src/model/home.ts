@@ -3,7 +3,7 @@
 import { EquigradError, message } from '../core/errors.js'
 import type { Shape } from '../core/shape.js'
 import { Value, type Init } from '../compiler/graph/value.js'
-import { Store } from '../runtime/store.js'
+import { Store, type ParamDeclaration } from '../runtime/store.js'
 
 /** A store that the caller made, or how many lanes the one that is made shall have. */
 export interface HomeOptions { readonly store?: Store; readonly lanes?: number | 'auto' }
@@ -47,6 +47,24 @@ export function declare(v: Value, key: string, seed: number, home: Home): Declar
   declared.set(v, declaration)
   declared.set(leaf, declaration)
   return declaration
+}
+
+const first = /* @__PURE__ */ new WeakMap<Declaration, Float32Array>()
+
+/** First values of a parameter in place of what its initializer says: those of a file, or of a model that was rewritten. */
+export const giveFirst = (d: Declaration, values: Float32Array): void => { first.set(d, values) }
+
+/**
+ * Parameters as a store takes them in, with the first values that they were given: whichever model that uses them comes first.
+ *
+ * @param given - by key, those whose values come next
+ */
+export function storable(declarations: Iterable<Declaration>, given: Readonly<Record<string, unknown>> = {}): readonly ParamDeclaration[] {
+  return [...declarations].map((d) => {
+    const values = first.get(d)
+    first.delete(d)
+    return { key: d.key, shape: d.shape, init: d.init, seed: d.seed, filled: Object.hasOwn(given, d.key), identity: d, ...(values === undefined ? {} : { values }) }
+  })
 }
 
 /** The one home of some parameters, and of a model that may have been given a store, or lanes. */

@@ -22,7 +22,7 @@ import { INT8, int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
-import { declare, Home, type Declaration, type HomeOptions } from './home.js'
+import { declare, giveFirst, Home, storable, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
 import { asRecord, bytesOf, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { inputsOf, predictProgram } from './plan.js'
@@ -125,7 +125,6 @@ export class Model<I, O> {
   readonly declarations: ReadonlyMap<string, Declaration>
   readonly #home: Home
   #ready = false
-  #weights: Readonly<Record<string, Float32Array>> | undefined
   #disposed = false
   #inputs: ReadonlyMap<string, Type & { readonly spec: InputSpec }> | undefined
   readonly #predictors = new Executors(CAPACITIES.length * 2)
@@ -138,7 +137,7 @@ export class Model<I, O> {
     this.definition = definition
     this.declarations = new Map(defined.declarations.map((d) => [d.key, d]))
     this.#home = defined.home
-    this.#weights = weights
+    for (const d of defined.declarations) { const values = weights?.[d.key]; if (values !== undefined) giveFirst(d, values) }
   }
 
   /** Seed of all that is random in it. */
@@ -167,11 +166,8 @@ export class Model<I, O> {
     if (this.#disposed) throw new EquigradError(message('model', 'a model in use', 'one that was disposed of'))
     const { store } = this.#home
     if (this.#ready) return extend(store)
-    const weights = { ...this.#weights }
-    store.declare([...this.declarations.values()].map((d) => ({ key: d.key, shape: d.shape, init: d.init, seed: d.seed, filled: Object.hasOwn(weights, d.key) || Object.hasOwn(given, d.key), identity: d })))
-    for (const [key, data] of Object.entries(weights)) store.f32(store.param(key).address, data.length).set(data)
+    store.declare(storable(this.declarations.values(), given))
     store.changed()
-    this.#weights = undefined
     this.#ready = true
     return extend(store)
   }

@@ -34,6 +34,8 @@ export interface ParamDeclaration {
   readonly filled?: boolean
   /** who it is: declared again, it is the same parameter; with another identity a key is refused */
   readonly identity: object
+  /** first values in place of those that `init` says */
+  readonly values?: Float32Array
 }
 
 export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number; readonly identity: object }
@@ -433,9 +435,10 @@ export class Store {
     const sizes = fresh.map(({ shape }) => round(elements(shape) * 4))
     const block = this.alloc(sizes.reduce((a, b) => a + b, 0))
     let address = block.address
-    fresh.forEach(({ key, shape, init, seed, filled, identity }, i) => {
+    fresh.forEach(({ key, shape, init, seed, filled, identity, values }, i) => {
       this.#params.set(key, { key, shape, address, length: elements(shape), identity })
-      if (filled !== true) this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
+      if (values !== undefined) this.f32(address, values.length).set(values)
+      else if (filled !== true) this.initialize(address, shape, init, randomKey(seed, 'initialize', key))
       address += sizes[i] ?? 0
     })
     this.changed()

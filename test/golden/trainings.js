@@ -1,53 +1,11 @@
 // Trainings whose results are pinned to the bit (table.json), between them every layer, activation, loss, optimizer and way to feed data.
-// Plain JavaScript on a namespace passed in, so that the source, the package and any runtime run the same lines.
-
-/** Numbers in [-1, 1) by a linear congruential generator, exact everywhere (Numerical Recipes' constants). */
-function numbers(count, seed) {
-  let state = seed >>> 0
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2147483648 - 1
-  })
-}
-
-const hex = (buffer) => Array.from(new Uint8Array(buffer), (b) => b.toString(16).padStart(2, '0')).join('')
-const sha256 = async (bytes) => hex(await crypto.subtle.digest('SHA-256', bytes))
-
-/** The bytes of some f32 or f64 numbers, little-endian; there must be no NaN, whose bits differ between machines. */
-function bytesOf(typed) {
-  typed.forEach((x) => { if (!Number.isFinite(x)) throw new Error(`expected finite numbers, got ${x}`) })
-  return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength)
-}
-
-const join = (parts) => {
-  const all = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0))
-  parts.reduce((at, p) => { all.set(p, at); return at + p.length }, 0)
-  return all
-}
-
-/** Every number in a record of scores, by key. */
-const scores = (record) => Object.keys(record).sort().flatMap((key) => (typeof record[key] === 'number' ? [record[key]] : scores(record[key])))
-
-/** What a training is pinned by: hashes of all weights by key, of every score of every epoch, and of predictions. */
-async function row(model, histories, predictions) {
-  const weights = Object.entries(model.getWeights()).sort(([a], [b]) => (a < b ? -1 : 1))
-  const text = new TextEncoder()
-  return {
-    weights: await sha256(join(weights.flatMap(([key, { data, shape }]) => [text.encode(`${key} ${shape.join('x')}\n`), bytesOf(data)]))),
-    losses: await sha256(bytesOf(Float64Array.from(histories.flatMap((h) => scores(h))))),
-    predictions: await sha256(bytesOf(predictions.data)),
-  }
-}
-
-/** Law 4 on the way: one row alone has the bits it has among others. */
-function checkAlone(model, x, width, predictions) {
-  const i = predictions.shape[0] - 1
-  const alone = model.predictSync(x.slice(i * width, (i + 1) * width)).data
-  alone.forEach((p, j) => { if (!Object.is(p, predictions.data[i * alone.length + j])) throw new Error(`row ${i} differs when it is predicted alone`) })
-}
+// Plain JavaScript on a namespace passed in, so that the source, the package and any runtime run the same lines. A test says what no row touches.
+import { checkAlone, numbers, row } from './row.js'
+import { balanced, forces, functions, initial, long, penalties, soft, stopped, tagged, tuned } from './more.js'
 
 /** Classes; adam, dropout, shuffling, validation, clipping; saved and loaded half-way. */
-async function classes({ sequential, dense, dropout, adam, sparseCategoricalCrossentropy, accuracy, save, load }) {
+async function classes(equigrad) {
+  const { sequential, dense, dropout, adam, sparseCategoricalCrossentropy, accuracy, save, load } = equigrad
   const n = 150
   const x = numbers(n * 20, 1)
   const y = Int32Array.from({ length: n }, (_, i) => Math.floor((x[i * 20] + x[i * 20 + 1] + 2) * 1.249))
@@ -59,11 +17,12 @@ async function classes({ sequential, dense, dropout, adam, sparseCategoricalCros
   const second = await again.fit(x, y, { ...options, epochs: 3 })
   const p = await again.predict(x)
   checkAlone(again, x, 20, p)
-  return row(again, [first.epochs, first.validation, second.epochs, second.validation, [await again.evaluate(x, y)]], p)
+  return row(equigrad, again, [first.epochs, first.validation, second.epochs, second.validation, [await again.evaluate(x, y)]], p)
 }
 
 /** Regression; Nesterov momentum, L2, a cosine with warm-up, two shards, weights of samples. */
-async function regression({ sequential, dense, sgd, cosineDecay, l2, l1, mse, mae }) {
+async function regression(equigrad) {
+  const { sequential, dense, sgd, cosineDecay, l2, l1, mse, mae } = equigrad
   const n = 101
   const x = numbers(n * 7, 2)
   const y = Float32Array.from({ length: n * 2 }, (_, i) => x[(i >> 1) * 7 + (i & 1)] * x[(i >> 1) * 7 + 3] + 0.25)
@@ -75,11 +34,12 @@ async function regression({ sequential, dense, sgd, cosineDecay, l2, l1, mse, ma
   ], { input: [7], seed: 2 })
     .compile({ optimizer: sgd({ learningRate: cosineDecay(0.1, { steps: 60, warmup: 10, floor: 0.01 }), momentum: 0.9, nesterov: true }), loss: mse(), metrics: [mae()], shards: 2 })
   const h = await model.fit(x, y, { epochs: 6, batchSize: 10, sampleWeight })
-  return row(model, [h.epochs], await model.predict(x))
+  return row(equigrad, model, [h.epochs], await model.predict(x))
 }
 
 /** The worked example in small: bytes of built-in digits, one-hot labels; centred RMSprop, elu, leakyRelu; n not divisible by the batch. */
-async function figures({ sequential, dense, elu, leakyRelu, rmsprop, binaryCrossentropy, binaryAccuracy, exponentialDecay }, { digits, oneHot }) {
+async function figures(equigrad, { digits, oneHot }) {
+  const { sequential, dense, elu, leakyRelu, rmsprop, binaryCrossentropy, binaryAccuracy, exponentialDecay } = equigrad
   const { images, labels } = digits({ samples: 230, seed: 5 })
   const y = oneHot(labels, 10)
   const model = sequential([
@@ -89,11 +49,12 @@ async function figures({ sequential, dense, elu, leakyRelu, rmsprop, binaryCross
   const h = await model.fit(images, y, { epochs: 3, batchSize: 48 })
   const p = await model.predict(images)
   checkAlone(model, images, 784, p)
-  return row(model, [h.epochs], p)
+  return row(equigrad, model, [h.epochs], p)
 }
 
 /** A stream, frozen and masked weights, reshaped samples; AdamW with a step schedule; absolute error. */
-async function stream({ sequential, dense, flatten, mask, truncatedNormal, adamW, stepDecay, mae }) {
+async function stream(equigrad) {
+  const { sequential, dense, flatten, mask, truncatedNormal, adamW, stepDecay, mae } = equigrad
   const n = 40
   const x = numbers(n * 12, 4)
   const y = Float32Array.from({ length: n }, (_, i) => x[i * 12] - 0.5 * x[i * 12 + 11])
@@ -106,22 +67,24 @@ async function stream({ sequential, dense, flatten, mask, truncatedNormal, adamW
     },
   }
   const h = await model.fit(batches, { epochs: 4 })
-  return row(model, [h.epochs], await model.predict(x))
+  return row(equigrad, model, [h.epochs], await model.predict(x))
 }
 
 /** Probabilities that are no softmax, so normalised and clipped; the whole data as one batch, not mixed. */
-async function full({ sequential, dense, activation, sgd, categoricalCrossentropy }, { oneHot }) {
+async function full(equigrad, { oneHot }) {
+  const { sequential, dense, activation, sgd, categoricalCrossentropy } = equigrad
   const n = 70
   const x = numbers(n * 5, 6)
   const y = oneHot(Array.from({ length: n }, (_, i) => (x[i * 5] > 0 ? 2 : i % 2)), 3)
   const model = sequential([dense(6, { activation: 'elu' }), activation('tanh'), dense(3), activation('sigmoid')], { input: [5], seed: 5 })
     .compile({ optimizer: sgd({ learningRate: 0.5, clipNorm: 1 }), loss: categoricalCrossentropy() })
   const h = await model.fit(x, y, { epochs: 25, batchSize: 'full', shuffle: false })
-  return row(model, [h.epochs], await model.predict(x))
+  return row(equigrad, model, [h.epochs], await model.predict(x))
 }
 
 /** Two inputs, two outputs with losses of their own, a layer used twice, a model called in another; saved and loaded half-way. */
-async function branches({ functional, input, sequential, dense, dropout, concatenate, slice, adam, sparseCategoricalCrossentropy, mse, accuracy, save, load }) {
+async function branches(equigrad) {
+  const { functional, input, sequential, dense, dropout, concatenate, slice, adam, sparseCategoricalCrossentropy, mse, accuracy, save, load } = equigrad
   const n = 45
   const [a, b] = [numbers(n * 6, 7), numbers(n * 6, 8)]
   const kind = Int32Array.from({ length: n }, (_, i) => (a[i * 6] > b[i * 6] ? 1 : 0))
@@ -135,11 +98,12 @@ async function branches({ functional, input, sequential, dense, dropout, concate
   const first = await model.fit({ left: a, right: b }, { kind, size }, { epochs: 3, batchSize: 8 })
   const again = load(save(model))
   const second = await again.fit({ left: a, right: b }, { kind, size }, { epochs: 3, batchSize: 8 })
-  return row(again, [first.epochs, second.epochs], (await again.predict({ left: a, right: b })).kind)
+  return row(equigrad, again, [first.epochs, second.epochs], (await again.predict({ left: a, right: b })).kind)
 }
 
 /** One's own step: a gradient penalty, so gradients of gradients. */
-async function own({ sequential, dense, step, gradients, add, mean, sum, square, sqrt, sub, affine, rmsprop }) {
+async function own(equigrad) {
+  const { sequential, dense, step, gradients, add, mean, sum, square, sqrt, sub, affine, rmsprop, mse, save, load } = equigrad
   const n = 21
   const x = numbers(n * 3, 9)
   const y = Float32Array.from({ length: n }, (_, i) => x[i * 3] * x[i * 3 + 2])
@@ -153,11 +117,15 @@ async function own({ sequential, dense, step, gradients, add, mean, sum, square,
   })
   const history = []
   for (let i = 0; i < 30; i++) history.push(await train({ x, y }))
-  return row(model, [history], await model.predict(x))
+  // The step's own state shows in what it does next alone: that of a training which goes on from here is read.
+  const copy = load(save(model)).compile({ optimizer: rmsprop({ learningRate: 0.01 }), loss: mse() })
+  await copy.fit(x, y, { epochs: 2, batchSize: 8 })
+  return row(equigrad, model, [history], await model.predict(x), [copy])
 }
 
 /** Images: pooling of every kind, batch normalisation on channels and features, its averages through shards and a file. */
-async function pooled({ sequential, dense, flatten, maxPool2d, averagePool2d, globalAveragePool2d, batchNormalization, activation, adam, mse, save, load }) {
+async function pooled(equigrad) {
+  const { sequential, dense, flatten, maxPool2d, averagePool2d, globalAveragePool2d, batchNormalization, activation, adam, mse, save, load } = equigrad
   const n = 45
   const x = numbers(n * 75, 8)
   const y = Float32Array.from({ length: n }, (_, i) => x[i * 75] + x[i * 75 + 37] * x[i * 75 + 74])
@@ -170,11 +138,12 @@ async function pooled({ sequential, dense, flatten, maxPool2d, averagePool2d, gl
   const second = await again.fit(x, y, { epochs: 3, batchSize: 16 })
   const p = await again.predict(x)
   checkAlone(again, x, 75, p)
-  return row(again, [first.epochs, second.epochs, [await again.evaluate(x, y)]], p)
+  return row(equigrad, again, [first.epochs, second.epochs, [await again.evaluate(x, y)]], p)
 }
 
 /** Convolutions with strides, dilation, groups and padding, depthwise too, over bytes of images. */
-async function convolved({ sequential, conv2d, depthwiseConv2d, maxPool2d, flatten, dense, reshape, adam, sparseCategoricalCrossentropy, accuracy }, { digits }) {
+async function convolved(equigrad, { digits }) {
+  const { sequential, conv2d, depthwiseConv2d, maxPool2d, flatten, dense, reshape, adam, sparseCategoricalCrossentropy, accuracy } = equigrad
   const { images, labels } = digits({ samples: 40, seed: 6 })
   const model = sequential([
     reshape([28, 28, 1]), conv2d(6, 3, { strides: 2, padding: 'same', activation: 'relu' }), depthwiseConv2d(3, { activation: 'tanh' }), conv2d(8, 3, { groups: 2, dilation: 2 }),
@@ -184,11 +153,12 @@ async function convolved({ sequential, conv2d, depthwiseConv2d, maxPool2d, flatt
   const h = await model.fit(images, labels, { epochs: 3, batchSize: 16 })
   const p = await model.predict(images)
   checkAlone(model, images, 784, p)
-  return row(model, [h.epochs], p)
+  return row(equigrad, model, [h.epochs], p)
 }
 
 /** Time: all three recurrent layers, sequences and last states, forwards and backwards. */
-async function recurrent({ sequential, simpleRNN, gru, lstm, dense, rmsprop, mse }) {
+async function recurrent(equigrad) {
+  const { sequential, simpleRNN, gru, lstm, dense, rmsprop, mse } = equigrad
   const n = 30
   const x = numbers(n * 9 * 2, 11)
   const y = Float32Array.from({ length: n }, (_, i) => x[i * 18] + x[i * 18 + 17])
@@ -197,11 +167,12 @@ async function recurrent({ sequential, simpleRNN, gru, lstm, dense, rmsprop, mse
   const h = await model.fit(x, y, { epochs: 4, batchSize: 8 })
   const p = await model.predict(x)
   checkAlone(model, x, 18, p)
-  return row(model, [h.epochs], p)
+  return row(equigrad, model, [h.epochs], p)
 }
 
 /** Sequences of many lengths; a cell of one's own; then long ones in parts, the states carried on by a step of one's own. */
-async function lengths({ functional, input, rnn, gru, lstm, dense, step, mean, square, sub, add, affine, tanh, adam, mae }, { padSequences }) {
+async function lengths(equigrad, { padSequences }) {
+  const { functional, input, rnn, gru, lstm, dense, step, mean, square, sub, add, affine, tanh, adam, mae } = equigrad
   const n = 24
   const numbersOf = numbers(n * 7, 12)
   const padded = padSequences(Array.from({ length: n }, (_, i) => numbersOf.slice(i * 7, i * 7 + (i % 7) + 1)), { length: 7 })
@@ -228,7 +199,7 @@ async function lengths({ functional, input, rnn, gru, lstm, dense, step, mean, s
     history.push({ loss })
   }
   const both = { getWeights: () => ({ ...model.getWeights(), ...net.getWeights() }) }
-  return row(both, [first.epochs, history], await model.predict({ x: padded, steps: padded.lengths }))
+  return row(equigrad, both, [first.epochs, history], await model.predict({ x: padded, steps: padded.lengths }), [model])
 }
 
 /** Constraints of every kind, a loss and a metric of one's own; then a step of one's own with two updates, batch statistics and dropout. */
@@ -259,11 +230,12 @@ async function constrained(equigrad) {
   const history = []
   for (let i = 0; i < 12; i++) history.push(await both({ z: numbers(33, 20 + i), real: numbers(33, 60 + i).map((v) => v * 0.25 + 1) }))
   const weights = { ...again.getWeights(), ...g.getWeights(), ...d.getWeights() }
-  return row({ getWeights: () => weights }, [first.epochs, second.epochs, history], p)
+  return row(equigrad, { getWeights: () => weights }, [first.epochs, second.epochs, history], p, [again])
 }
 
 /** Shards of each step, by two models in turn, last first, sent as bytes; samples in an order of their own, the last batch short, with an empty shard. */
-async function shards({ sequential, dense, dropout, batchNormalization, adam, sparseCategoricalCrossentropy, accuracy, l2, encodeShard, decodeShard }) {
+async function shards(equigrad) {
+  const { sequential, dense, dropout, batchNormalization, adam, sparseCategoricalCrossentropy, accuracy, l2, encodeShard, decodeShard } = equigrad
   const n = 52
   const x = numbers(n * 6, 14)
   const y = Int32Array.from({ length: n }, (_, i) => (x[i * 6] > 0 ? 1 : 0) + (x[i * 6 + 1] > 0 ? 1 : 0))
@@ -283,11 +255,12 @@ async function shards({ sequential, dense, dropout, batchNormalization, adam, sp
   }
   const [first, second] = models
   if (first.stateHash() !== second.stateHash()) throw new Error('replicas that applied the same shards differ')
-  return row(first, [history], await second.predict(x))
+  return row(equigrad, first, [history], await second.predict(x), models)
 }
 
 /** Random weight clipping with loss check, both rules and bounds, of a net and of its clipped one; then training that keeps what was clipped. */
-async function clipped({ sequential, dense, conv2d, flatten, reshape, stochasticClip, sgd, sparseCategoricalCrossentropy, save, load }, { digits }) {
+async function clipped(equigrad, { digits }) {
+  const { sequential, dense, conv2d, flatten, reshape, stochasticClip, sgd, sparseCategoricalCrossentropy, save, load } = equigrad
   const { images: x, labels: y } = digits({ samples: 60, seed: 15 })
   const compile = (model) => model.compile({ optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }), loss: sparseCategoricalCrossentropy() })
   const model = compile(sequential([reshape([28, 28, 1]), conv2d(3, 5, { strides: 4, activation: 'relu' }), flatten(), dense(21, { activation: 'tanh' }), dense(10, { activation: 'softmax' })], { input: { shape: [784], dtype: 'u8', scale: 1 / 255 }, seed: 15 }))
@@ -299,11 +272,12 @@ async function clipped({ sequential, dense, conv2d, flatten, reshape, stochastic
   const p = await again.predict(x)
   checkAlone(again, x, 784, p)
   const counts = [bounded, pruned].map(({ statistics: { tried, accepted, clipped, loss, tolerance } }) => ({ tried, accepted, clipped, tolerance, ...loss }))
-  return row(again, [first.epochs, counts, second.epochs], p)
+  return row(equigrad, again, [first.epochs, counts, second.epochs], p)
 }
 
 /** Weights as expressions: quantised training, masks by magnitude, factors, adapters, each alone and on top of one another; saved half-way, stripped. */
-async function expressions({ sequential, dense, conv2d, flatten, fakeQuantize, mask, magnitudeMask, lowRank, adapter, strip, adam, adamW, sgd, rmsprop, mse, save, load }) {
+async function expressions(equigrad) {
+  const { sequential, dense, conv2d, flatten, fakeQuantize, mask, magnitudeMask, lowRank, adapter, strip, adam, adamW, sgd, rmsprop, mse, save, load } = equigrad
   const n = 50
   const x = numbers(n * 16, 14)
   const y = Float32Array.from({ length: n * 3 }, (_, i) => x[Math.floor(i / 3) * 16 + i % 3] * x[Math.floor(i / 3) * 16 + 9])
@@ -328,11 +302,12 @@ async function expressions({ sequential, dense, conv2d, flatten, fakeQuantize, m
   const weights = Object.fromEntries(Object.entries(all).flatMap(([name, model]) => Object.entries(model.getWeights()).map(([key, w]) => [`${name}/${key}`, w])))
   const predictions = await Promise.all(Object.values(all).map((model) => model.predict(x)))
   predictions.forEach((p, i) => checkAlone(Object.values(all)[i], x, 16, p))
-  return row({ getWeights: () => weights }, history, { data: Float32Array.from(predictions.flatMap(({ data }) => Array.from(data))) })
+  return row(equigrad, { getWeights: () => weights }, history, { data: Float32Array.from(predictions.flatMap(({ data }) => Array.from(data))) }, [quantised, pruned, factorised, adapted])
 }
 
 /** Integers of 7 and of 8 bits, a file of them, an activation between that is none of theirs; and what a convolution leaves in f32. */
-async function quantised({ sequential, dense, conv2d, flatten, quantize, adam, mse, save, load }) {
+async function quantised(equigrad) {
+  const { sequential, dense, conv2d, flatten, quantize, adam, mse, save, load } = equigrad
   const n = 60
   const x = numbers(n * 36, 14)
   const y = Float32Array.from({ length: n * 3 }, (_, i) => x[Math.floor(i / 3) * 36 + (i % 3)] * x[Math.floor(i / 3) * 36 + 20])
@@ -345,7 +320,7 @@ async function quantised({ sequential, dense, conv2d, flatten, quantize, adam, m
   checkAlone(seven, x, 36, p)
   const eight = await quantize(model, { calibration: x, activations: 8, observer: 'percentile' })
   const all = new Float32Array([...p.data, ...(await eight.predict(x)).data, ...(await (await quantize(model, { calibration: x, observer: 'minMax' })).predict(x)).data])
-  return row(model, [h.epochs], { data: all })
+  return row(equigrad, model, [h.epochs], { data: all })
 }
 
 /** The same functions, whose models run on so many lanes, however little there is to do. */
@@ -361,10 +336,15 @@ function onLanes(equigrad, lanes) {
   }
 }
 
-/** All rows of the table, by name, on so many lanes. */
-export async function trainings(given, data, lanes = 1) {
+const rows = {
+  classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised,
+  balanced, initial, soft, stopped, long, functions, penalties, forces, tagged, tuned,
+}
+
+/** All rows of the table, by name, on so many lanes; or those of some names. */
+export async function trainings(given, data, lanes = 1, names = Object.keys(rows)) {
   const equigrad = lanes === 1 ? given : onLanes(given, lanes)
-  const rows = {}
-  for (const [name, train] of Object.entries({ classes, regression, figures, stream, full, branches, own, pooled, convolved, recurrent, lengths, constrained, shards, clipped, expressions, quantised })) rows[name] = await train(equigrad, data)
-  return rows
+  const made = {}
+  for (const name of names) made[name] = await rows[name](equigrad, data)
+  return made
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, adam, adamW, cosineDecay, createStore, dense, dropout, EquigradError, FormatError, l2, load, mae, mse, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy,
+  accuracy, adam, adamW, cosineDecay, createStore, dense, dropout, EquigradError, FormatError, l2, layer, load, mae, mse, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, type TrainableModel, type Value,
 } from '../../src/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
 import { at, expectBits } from '../support/bits.js'
@@ -15,6 +15,19 @@ import { blobs, classifier, errorOf, FEATURES, hashOf, hashWeights, net } from '
 const { x, y } = blobs(150)
 
 describe('a saved model', () => {
+  it('keeps its weights when a model that calls it is used first, and what that one trains', async () => {
+    const file = save(sequential([dense(2, { name: 'inner' })], { input: [FEATURES], seed: 5 }))
+    const [first, second] = [load(file), load(file)]
+    const outer = (model: typeof first): TrainableModel<Value, Value> => sequential([layer('call', {}, (v) => model.call(v) as Value)], { input: [FEATURES], seed: 6 })
+    second.prepare()
+    const [late, early] = [outer(first), outer(second)].map((model) => model.compile({ optimizer: sgd(), loss: mse() }))
+    expect(late?.getWeights()).toEqual(early?.getWeights())
+    await late?.trainOnBatch(new Float32Array(FEATURES).fill(1), [[1, 2]])
+    const trained = late?.getWeights()
+    first.prepare()
+    expect(late?.getWeights()).toEqual(trained)
+    expect(trained).not.toEqual(early?.getWeights())
+  })
   it('predicts the same bits, and has the same weights, names and hash', async () => {
     const model = sequential([dense(8, { activation: 'elu', name: 'first' }), dropout(0.5), dense(3, { activation: 'softmax' })], { input: { shape: [FEATURES], dtype: 'u8', scale: 1 / 255, offset: -0 }, seed: 5, name: 'net' })
     const bytes = Uint8Array.from({ length: 40 * FEATURES }, (_, i) => (i * 53) % 256)
