@@ -191,10 +191,10 @@ describe.each(KINDS)('%s', (kind) => {
 
   test('programs do not grow with the number of steps; memory grows in proportion', () => {
     for (const which of ['grad', 'predict'] as const) {
-      const [a, b, c] = [10, 100, 1000].map((steps) => model(steps).program(which, { capacity: 8 }).program)
+      // All sums over samples and steps are longer than a block: shorter ones of few rows need no packing, and no call that adds blocks.
+      const [a, b, c] = [100, 200, 1200].map((steps) => model(steps).program(which, { capacity: 8 }).program)
       if (a === undefined || b === undefined || c === undefined) throw new RangeError('three programs')
-      // Sums longer than a block have a buffer for their blocks, and a call that adds these.
-      const sizes = ({ calls, buffers }: typeof a): readonly number[] => { const long = calls.filter(({ kernel }) => kernel === 'f32_add_blocks').length; return [calls.length - long, buffers.length - long] }
+      const sizes = ({ calls, buffers }: typeof a): readonly number[] => [calls.length, buffers.length]
       expect([...sizes(b), ...sizes(c)]).toEqual([...sizes(a), ...sizes(a)])
       // Where each step adds k bytes, the differences of the three are as those of their steps.
       expect((c.report.peak - b.report.peak) / (b.report.peak - a.report.peak)).toBeCloseTo(10, 0)
