@@ -192,7 +192,7 @@ describe.each(KINDS)('%s', (kind) => {
   test('programs do not grow with the number of steps; memory grows in proportion', () => {
     for (const which of ['grad', 'predict'] as const) {
       // All sums over samples and steps are longer than a block: shorter ones of few rows need no packing, and no call that adds blocks.
-      const [a, b, c] = [100, 200, 1200].map((steps) => model(steps).program(which, { capacity: 8 }).program)
+      const [a, b, c] = [1000, 2000, 12000].map((steps) => model(steps).program(which, { capacity: 8 }).program)
       if (a === undefined || b === undefined || c === undefined) throw new RangeError('three programs')
       const sizes = ({ calls, buffers }: typeof a): readonly number[] => [calls.length, buffers.length]
       expect([...sizes(b), ...sizes(c)]).toEqual([...sizes(a), ...sizes(a)])
