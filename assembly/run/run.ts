@@ -42,6 +42,10 @@ const SPINS_IDLE: i32 = 50000
 /** Nanoseconds of a slice of a wait. */
 const SLICE: i64 = 100_000_000
 
+/** What is claimed of a call, in 64 bits: 24 of the call's turn in the run, then how many tiles from the front and from the back. */
+const CLAIM_BITS: u64 = 20
+const CLAIM_MASK: u32 = 0xfffff
+
 // Of the run that this instance is in. Globals of an instance are its lane's own; nothing of them outlives a run.
 let control: usize = 0
 let lane: u32 = 0
@@ -164,7 +168,7 @@ function call(at: usize, flags: u32): u32 {
   const tiles = load<u32>(at, 12)
   ordinal++
   if (flags & BARRIER) owed = true
-  if (flags & ALONE) {
+  if (flags & ALONE || tiles > CLAIM_MASK) {
     // What the first lane did alone it need not wait for. The others owe a meeting before they go on.
     if (owed && spread) {
       const failed = meet()
@@ -185,13 +189,15 @@ function call(at: usize, flags: u32): u32 {
   }
   spread = true
   const kernel = load<u32>(at, 4), descriptor = load<usize>(at, 8)
+  const turn: u64 = <u64>(ordinal & 0xffffff) << 2 * CLAIM_BITS
   while (true) {
-    // The high half says in which turn of a loop the low half was claimed.
-    const old = atomic.load<u64>(at + 24)
-    const begin: u32 = <u32>(old >> 32) == ordinal ? <u32>old : 0
-    if (begin >= tiles) return 0
-    const count = max<u32>(1, (tiles - begin) / (2 * lanes))
-    if (atomic.cmpxchg<u64>(at + 24, old, (<u64>ordinal << 32) | (begin + count)) != old) continue
+    // Half of the lanes claim from the front, half from the back: what a lane wrote in one call or step it often finds in its cache in the next.
+    const old = atomic.load<u64>(at + 24), claimed: u64 = old >> 2 * CLAIM_BITS << 2 * CLAIM_BITS == turn ? old : turn
+    const front = <u32>(claimed >> CLAIM_BITS) & CLAIM_MASK, back = <u32>claimed & CLAIM_MASK
+    if (front + back >= tiles) return 0
+    const count = max<u32>(1, (tiles - front - back) / (2 * lanes))
+    if (atomic.cmpxchg<u64>(at + 24, old, claimed + (lane & 1 ? <u64>count : <u64>count << CLAIM_BITS)) != old) continue
+    const begin = lane & 1 ? tiles - back - count : front
     call_indirect<void>(kernel, descriptor, scratch, begin, begin + count)
     worked()
   }
