@@ -2,6 +2,7 @@
 
 /** A dimension: a number, or `'n'`, the number of samples, which is bound when a program runs. Only the first may be `'n'`. */
 export type Dim = number | 'n'
+/** The dimensions of a value, the samples' first. */
 export type Shape = readonly Dim[]
 
 /** Element types of values. `f64` holds sums, `i32` labels and indices, `u8` images, masks and quantised activations, `i8` quantised weights. */

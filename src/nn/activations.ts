@@ -5,7 +5,9 @@ import type { Value } from '../compiler/graph/value.js'
 import { elu as eluOp, leakyRelu as leakyReluOp, relu, sigmoid, tanh } from '../compiler/ops/unary.js'
 import { softmax } from '../compiler/ops/softmax.js'
 
+/** An activation of one's own: a function of values, built of ops, that keeps the shape. */
 export type ActivationFunction = (x: Value) => Value
+/** The activations of the library by their words, each with its defaults. */
 export type ActivationName = 'linear' | 'relu' | 'leakyRelu' | 'elu' | 'sigmoid' | 'tanh' | 'softmax'
 /** What is applied to each element, or for softmax each row: a word, or a function of a value such as `leakyRelu(0.1)`. */
 export type Activation = ActivationName | ActivationFunction

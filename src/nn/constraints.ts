@@ -11,6 +11,7 @@ import { affine, clip, relu, sqrt, square } from '../compiler/ops/unary.js'
 
 /** From a weight, as a value, to one of the same shape: built of ops and constants. It should give finite numbers for finite ones. */
 export type ConstraintFunction = (w: Value) => Value
+/** The constraints of the library by their words, each with its defaults. */
 export type ConstraintName = 'maxNorm' | 'nonNeg' | 'unitNorm' | 'minMaxNorm'
 /** What a weight must satisfy after each update: a word, or a function such as `maxNorm(2)`. */
 export type Constraint = ConstraintName | ConstraintFunction

@@ -5,8 +5,15 @@ import { checkNumber, checkWord } from '../core/options.js'
 import type { Init } from '../compiler/graph/value.js'
 
 /** Inputs and outputs of one unit, as they count for variance scaling. */
-export interface Fans { readonly fanIn: number; readonly fanOut: number }
+export interface Fans {
+  /** numbers that a unit reads */
+  readonly fanIn: number
+  /** units that read a number */
+  readonly fanOut: number
+}
+/** How first values are drawn, by the inputs and outputs of a unit. */
 export type InitializerFunction = (fans: Fans) => Init
+/** The initialisers of the library by their words (Glorot, Bengio 2010; He et al. 2015; Saxe et al. 2014). */
 export type InitializerName = 'glorotUniform' | 'glorotNormal' | 'heUniform' | 'heNormal' | 'orthogonal' | 'zeros' | 'ones'
 /** First values of a weight: a word, or a function such as `normal(0, 0.05)`. */
 export type Initializer = InitializerName | InitializerFunction

@@ -60,6 +60,7 @@ function normalized(p: Value): Value {
 /** Typed arrays of class numbers, or plain ones. */
 export type Labels = Int32Array | Uint8Array | readonly number[]
 
+/** What the outputs of a cross-entropy are. */
 export interface CrossentropyOptions {
   /** are the outputs logits? (default false; an output that is a softmax, or a sigmoid, is unwrapped by itself) */
   readonly fromLogits?: boolean

@@ -14,6 +14,7 @@ export interface Metric<N extends string> {
   build(output: Value, y: Value): Value
 }
 
+/** How outputs become classes, and the metric's name. */
 export interface AccuracyOptions<N extends string> {
   /** reported under this name (default 'accuracy') */
   readonly name?: N

@@ -12,6 +12,7 @@ export interface Schedule {
 /** A rate that stays, or a schedule. */
 export type LearningRate = number | Schedule
 
+/** A linear rise before a schedule (Goyal et al., 2017). */
 export interface WarmupOptions {
   /** steps in which the rate rises linearly from `warmupFrom` to its start; the schedule begins after them (default 0) */
   readonly warmup?: number
@@ -42,6 +43,7 @@ export function constantSchedule(rate: number, options: WarmupOptions = {}): Sch
   return warmed('constantSchedule', rate, options, () => rate)
 }
 
+/** When a rate drops, and by how much. */
 export interface StepDecayOptions extends WarmupOptions {
   /** steps between two drops */
   readonly every: number
@@ -62,10 +64,11 @@ export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
   return warmed('stepDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['floor', ['div', step, every]]]])
 }
 
+/** How fast a rate falls. */
 export interface ExponentialDecayOptions extends WarmupOptions {
   /** steps in which the rate falls by `factor` */
   readonly steps: number
-  /** > 0 */
+  /** what the rate is multiplied by in `steps` steps, > 0 */
   readonly factor: number
 }
 
@@ -82,6 +85,7 @@ export function exponentialDecay(rate: number, options: ExponentialDecayOptions)
   return warmed('exponentialDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['div', step, steps]]])
 }
 
+/** How long a rate falls, and where to. */
 export interface CosineDecayOptions extends WarmupOptions {
   /** steps until the lowest rate, which then stays */
   readonly steps: number

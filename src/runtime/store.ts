@@ -40,6 +40,7 @@ export interface ParamDeclaration {
 
 export interface StoredParam { readonly key: string; readonly shape: Shape; readonly address: number; readonly length: number; readonly identity: object }
 
+/** What a store runs on. */
 export interface StoreOptions {
   /**
    * threads that share out the work, 1 to 256, or 'auto': as many as there are processors, at most 8 (default 1). They change no bit. Where they

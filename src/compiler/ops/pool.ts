@@ -9,6 +9,7 @@ import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type Size } from '../program.js'
 import { operand } from './types.js'
 
+/** 'valid': windows that lie within the image; 'same': as many as there are positions, by the stride, beyond the edges too. */
 export type Padding = 'valid' | 'same'
 
 /** How windows lie: [rows, columns] each. */
