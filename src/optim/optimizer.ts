@@ -8,7 +8,12 @@ import type { KernelName } from '../compiler/kernels.js'
 export type UpdateKernel = Extract<KernelName, 'f32_sgd' | 'f32_rmsprop' | 'f32_adam'>
 
 /** Clipping of gradients, before the update; at most one kind. */
-export interface Clipping { readonly kind: 'none' | 'value' | 'norm' | 'globalNorm'; readonly limit: number }
+export interface Clipping {
+  /** of each element, of each weight's norm, or of the norm of all gradients together */
+  readonly kind: 'none' | 'value' | 'norm' | 'globalNorm'
+  /** > 0; without meaning where nothing is clipped */
+  readonly limit: number
+}
 
 /** An optimizer as plain data. */
 export interface OptimizerData {
