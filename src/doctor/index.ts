@@ -30,7 +30,7 @@ export interface Diagnosis {
   readonly simd: boolean
   /** processors that may be used */
   readonly cores: number
-  /** lanes that a store has that asked for two, and why not two */
+  /** lanes of a store that asked for two */
   readonly lanes: number
   /** why a store that asked for two lanes has one; '' where it has two */
   readonly lanesReason: string
