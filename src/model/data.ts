@@ -125,6 +125,13 @@ export function asRecord(where: string, data: unknown): Readonly<Record<string, 
   return { ...data }
 }
 
+/** The entries of a record, of which none may have another name. @param what - they are, for messages */
+export function namedOnly(where: string, what: string, given: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  const record = asRecord(where, given)
+  for (const name of Object.keys(record)) if (!names.includes(name)) throw new TypeError(message(where, `${what} ${names.join(', ')}`, `'${name}'`))
+  return record
+}
+
 /** Throws unless all have as many samples. */
 export function sameCount(where: string, data: ReadonlyMap<string, Rows>): number {
   let first: { readonly name: string; readonly rows: number } | undefined
