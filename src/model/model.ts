@@ -24,7 +24,7 @@ import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, giveFirst, Home, storable, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
-import { asRecord, bytesOf, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { asRecord, bytesOf, checkFinite, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { inputsOf, predictProgram } from './plan.js'
 import { Results } from './results.js'
 import type { Tensor } from './tensor.js'
@@ -273,7 +273,7 @@ export class Model<I, O> {
 
   /** The work of a prediction in pieces of a program's capacity. */
   #predictJob(x: DataOf<I>, options: object): { readonly next: () => Work<boolean>; readonly results: Results; release(): void } {
-    const data = this.readInputs('predict', x)
+    const data = this.readInputs('predict', x, true)
     const n = [...data.values()][0]?.rows ?? 0
     const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
     const executor = this.#predictor(capacity, data)
@@ -285,7 +285,7 @@ export class Model<I, O> {
       release: () => { executor.release() },
       next: () => {
         const count = Math.min(capacity, n - done)
-        return this.workOn(executor, data, done, count, () => {
+        return this.workOn(executor, data, done, count, true, () => {
           results.take(done, count, (i, length) => this.store.f32(executor.output(executor.outputs[i]?.name ?? ''), length))
           done += count
           return done < n
@@ -294,11 +294,19 @@ export class Model<I, O> {
     }
   }
 
-  /** Copies rows into a program's inputs, has it run, and reads what it leaves; without rows nothing is done. */
-  protected *workOn<T>(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number, read: () => T): Work<T> {
+  /**
+   * Copies rows into a program's inputs, has it run, and reads what it leaves; without rows nothing is done.
+   *
+   * @param unchecked - is f32 data still to be looked through? That is done where it has been copied to.
+   */
+  protected *workOn<T>(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number, unchecked: boolean, read: () => T): Work<T> {
     executor.bind(count)
     executor.prepare()
-    for (const [name, rows] of data) this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), executor.input(name))
+    for (const [name, rows] of data) {
+      const address = executor.input(name)
+      this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), address)
+      if (unchecked && rows.dtype === 'f32' && !this.store.sumIsFinite(address, count * rows.width)) checkFinite(`predict: ${this.#said(name)}`, rows, from, from + count)
+    }
     yield executor
     return read()
   }
@@ -310,12 +318,15 @@ export class Model<I, O> {
       new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed }))
   }
 
-  /** Data for every input, checked, by name. */
-  protected readInputs(where: string, x: DataOf<I>): Map<string, Rows> {
+  /** What an input is called in messages. */
+  #said(name: string): string { return this.definition.oneInput ? 'x' : name }
+
+  /** Data for every input, by name, checked but for f32 numbers that are not finite where they are left to `workOn`. */
+  protected readInputs(where: string, x: DataOf<I>, unchecked = false): Map<string, Rows> {
     const inputs = this.inputs()
     const given = namedOnly(where, 'data for', this.definition.oneInput ? { [ONE]: x } : x, [...inputs.keys()])
     const data = new Map<string, Rows>()
-    for (const [name, { shape, spec }] of inputs) data.set(name, toRows(`${where}: ${this.definition.oneInput ? 'x' : name}`, given[name], shape, spec))
+    for (const [name, { shape, spec }] of inputs) data.set(name, toRows(`${where}: ${this.#said(name)}`, given[name], shape, spec, unchecked))
     sameCount(where, data)
     return data
   }
