@@ -20,7 +20,7 @@ export { toFloat } from './compiler/ops/read.js'
 export { byMode } from './compiler/ops/mode.js'
 export { lengthMask, scan, type ScanOptions, type Step as ScanStep, type StepResult as ScanResult } from './compiler/ops/scan.js'
 export { select } from './compiler/ops/select.js'
-export { Model, type AnyModel, type DataOf, type Inspected, type ModelOptions, type ProgramView, type TensorOf, type Values, type Weight } from './model/model.js'
+export { Model, type AnyModel, type ArrayOf, type DataOf, type Inspected, type ModelOptions, type PredictOptions, type ProgramView, type TensorOf, type Values, type Weight } from './model/model.js'
 export { Tensor } from './model/tensor.js'
 export type { Dense, Nested, Typed } from './model/data.js'
 export {

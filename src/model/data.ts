@@ -38,15 +38,17 @@ const FORMS = 'a Float32Array, Float64Array, Int32Array, Uint8Array, nested arra
  *
  * @param where - what the data is, for messages
  * @param shape - of the input, with `n` in front
+ * @param unchecked - leaves f32 numbers that may not be finite to the caller and {@link checkFinite}
  */
-export function toRows(where: string, data: unknown, shape: Shape, spec: DataSpec): Rows {
+export function toRows(where: string, data: unknown, shape: Shape, spec: DataSpec, unchecked = false): Rows {
   const width = elements(shape)
   const typed = isTyped(data) ? data : isDense(data) ? checked(where, data, shape) : Array.isArray(data) ? flat(where, data, shape, spec) : undefined
   if (typed === undefined) throw new TypeError(message(where, FORMS, describe(data)))
   if (typed.length === 0) throw new RangeError(message(where, 'at least one sample', 'none'))
   if (typed.length % width !== 0) throw new ShapeError(message(where, `a multiple of ${width} numbers, samples of ${formatShape(shape.slice(1))}`, `${typed.length}`))
   const rows: Rows = { data: typed, dtype: dtypeOf(typed), rows: typed.length / width, width }
-  checkValues(where, rows, spec)
+  if (spec.classes !== null) checkClasses(where, rows, spec.classes)
+  else if (rows.dtype === 'f64' || (typed instanceof Float32Array && !unchecked && !allFinite(typed))) checkFinite(where, rows, 0, rows.rows)
   return rows
 }
 
@@ -95,20 +97,21 @@ function allFinite(data: Float32Array): boolean {
   return a + b + c + d === 0
 }
 
-function checkValues(where: string, { data, dtype, width }: Rows, { classes }: DataSpec): void {
-  const at = (i: number): string => (width === 1 ? `${where}[${i}]` : `${where}, sample ${Math.floor(i / width)}`)
-  if (classes !== null) {
-    if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'whole numbers (Int32Array, Uint8Array, or plain ones)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
-    for (let i = 0; i < data.length; i++) {
-      const label = data[i] ?? 0
-      if (label < 0 || label >= classes) throw new RangeError(message(at(i), `a whole number from 0 to ${classes - 1}`, String(label)))
-    }
-  } else if ((dtype === 'f32' || dtype === 'f64') && !(data instanceof Float32Array && allFinite(data))) {
-    for (let i = 0; i < data.length; i++) {
-      // as f32, which the kernels compute in: 1e39 is infinite there
-      const x = Math.fround(data[i] ?? 0)
-      if (x - x !== 0) throw new RangeError(message(at(i), 'finite numbers', String(data[i]), 'Remove or replace missing values first.'))
-    }
+const sampleAt = (where: string, i: number, width: number): string => (width === 1 ? `${where}[${i}]` : `${where}, sample ${Math.floor(i / width)}`)
+
+function checkClasses(where: string, { data, dtype, width }: Rows, classes: number): void {
+  if (dtype !== 'i32' && dtype !== 'u8') throw new TypeError(message(where, 'whole numbers (Int32Array, Uint8Array, or plain ones)', describe(data), 'For one-hot labels use categoricalCrossentropy.'))
+  for (let i = 0; i < data.length; i++) {
+    const label = data[i] ?? 0
+    if (label < 0 || label >= classes) throw new RangeError(message(sampleAt(where, i, width), `a whole number from 0 to ${classes - 1}`, String(label)))
+  }
+}
+
+/** Throws for the first number of rows [from, to) that is not finite as f32, which the kernels compute in: 1e39 is infinite there. */
+export function checkFinite(where: string, { data, width }: Rows, from: number, to: number): void {
+  for (let i = from * width; i < to * width; i++) {
+    const x = Math.fround(data[i] ?? 0)
+    if (x - x !== 0) throw new RangeError(message(sampleAt(where, i, width), 'finite numbers', String(data[i]), 'Remove or replace missing values first.'))
   }
 }
 
@@ -123,6 +126,13 @@ export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffe
 export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
   if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
   return { ...data }
+}
+
+/** The entries of a record, of which none may have another name. @param what - they are, for messages */
+export function namedOnly(where: string, what: string, given: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  const record = asRecord(where, given)
+  for (const name of Object.keys(record)) if (!names.includes(name)) throw new TypeError(message(where, `${what} ${names.join(', ')}`, `'${name}'`))
+  return record
 }
 
 /** Throws unless all have as many samples. */

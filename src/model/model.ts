@@ -24,9 +24,10 @@ import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
 import { declare, giveFirst, Home, storable, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
-import { asRecord, bytesOf, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { asRecord, bytesOf, checkFinite, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
 import { inputsOf, predictProgram } from './plan.js'
-import { Tensor } from './tensor.js'
+import { Results } from './results.js'
+import type { Tensor } from './tensor.js'
 
 export { asRecord, sameCount } from './data.js'
 export { readInputs } from './plan.js'
@@ -36,7 +37,9 @@ export type Values = Value | { readonly [name: string]: Value }
 /** Data for the inputs of a model: for one input as it is, for several a record by name. */
 export type DataOf<I> = I extends Value ? Dense : { readonly [K in keyof I]: Dense }
 /** What a model predicts: for one output a tensor, for several a record by name. */
-export type TensorOf<O> = O extends Value ? Tensor : { readonly [K in keyof O]: Tensor }
+export type TensorOf<O, B extends ArrayBufferLike = ArrayBuffer> = O extends Value ? Tensor<B> : { readonly [K in keyof O]: Tensor<B> }
+/** Arrays that results go into: for one output an array, for several a record by name. */
+export type ArrayOf<O, B extends ArrayBufferLike> = O extends Value ? Float32Array<B> : { readonly [K in keyof O]: Float32Array<B> }
 
 /** A weight: its numbers row by row, and its shape. */
 export interface Weight {
@@ -70,6 +73,15 @@ export interface Definition {
   /** is there one input, or output, and not a record? */
   readonly oneInput: boolean
   readonly oneOutput: boolean
+}
+
+/** How `predict` is to go about it. */
+export interface PredictOptions<O, B extends ArrayBufferLike = ArrayBuffer> {
+  /**
+   * where the results go (default: new arrays): a Float32Array of exactly as many elements, shared memory or not; for several outputs a record. It may be
+   * where the data is. A call that fails leaves it as it was.
+   */
+  readonly out?: ArrayOf<O, B>
 }
 
 /** Any model that this package made, trained or not. */
@@ -227,66 +239,74 @@ export class Model<I, O> {
    * The class scores, numbers or vectors that the model gives for some samples. Each row is the same alone or among others.
    *
    * @param x - samples of the input's shape
-   * @returns a tensor [n, …], a copy; for several outputs a record
-   * @throws TypeError, RangeError, ShapeError for data that does not fit
+   * @param options - `out`: an array for the results, which nothing is allocated for then
+   * @returns a tensor [n, …], a copy, or over `out`; for several outputs a record
+   * @throws TypeError, RangeError, ShapeError for data or an array that does not fit
+   * @example
+   * const out = new Float32Array(64 * 10)
+   * for (const batch of batches) show((await model.predict(batch, { out })).argMax())
    */
-  async predict(x: DataOf<I>): Promise<TensorOf<O>> {
-    const job = this.#predictJob(x)
+  async predict<B extends ArrayBufferLike = ArrayBuffer>(x: DataOf<I>, options: PredictOptions<O, B> = {}): Promise<TensorOf<O, B>> {
+    const job = this.#predictJob(x, options)
     const pacer = new Pacer()
     try {
       while (await this.store.onLanes('predict', job.next)) {
         const pause = pacer.due()
         if (pause !== undefined) await pause
       }
-      return job.result()
+      return job.results.given as TensorOf<O, B>
     } finally {
       job.release()
     }
   }
 
   /** {@link predict}, at once. */
-  predictSync(x: DataOf<I>): TensorOf<O> {
-    const job = this.#predictJob(x)
+  predictSync<B extends ArrayBufferLike = ArrayBuffer>(x: DataOf<I>, options: PredictOptions<O, B> = {}): TensorOf<O, B> {
+    const job = this.#predictJob(x, options)
     try {
       while (this.store.atOnce('predictSync', job.next));
-      return job.result()
+      return job.results.given as TensorOf<O, B>
     } finally {
       job.release()
     }
   }
 
   /** The work of a prediction in pieces of a program's capacity. */
-  #predictJob(x: DataOf<I>): { readonly next: () => Work<boolean>; result(): TensorOf<O>; release(): void } {
-    const data = this.readInputs('predict', x)
+  #predictJob(x: DataOf<I>, options: object): { readonly next: () => Work<boolean>; readonly results: Results; release(): void } {
+    const data = this.readInputs('predict', x, true)
     const n = [...data.values()][0]?.rows ?? 0
     const capacity = CAPACITIES.find((c) => n <= c) ?? CAPACITIES[CAPACITIES.length - 1] ?? 1
     const executor = this.#predictor(capacity, data)
-    const parts = executor.outputs.map(({ name, width, sample }) => ({ name, width, sample, data: new Float32Array(n * width) }))
+    const results = new Results(executor.outputs, this.definition.oneOutput, n, n > capacity, options)
     let done = 0
     executor.retain()
     return {
+      results,
       release: () => { executor.release() },
       next: () => {
         const count = Math.min(capacity, n - done)
-        return this.workOn(executor, data, done, count, () => {
-          for (const { name, width, data: out } of parts) out.set(this.store.f32(executor.output(name), count * width), done * width)
+        return this.workOn(executor, data, done, count, true, () => {
+          results.take(done, count, (i, length) => this.store.f32(executor.output(executor.outputs[i]?.name ?? ''), length))
           done += count
           return done < n
         })
       },
-      result: () => {
-        const record: Record<string, Tensor> = {}
-        for (const { name, sample, data: out } of parts) record[name] = new Tensor(out, [n, ...sample])
-        return (this.definition.oneOutput ? record[ONE_OUTPUT] : record) as TensorOf<O>
-      },
     }
   }
 
-  /** Copies rows into a program's inputs, has it run, and reads what it leaves; without rows nothing is done. */
-  protected *workOn<T>(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number, read: () => T): Work<T> {
+  /**
+   * Copies rows into a program's inputs, has it run, and reads what it leaves; without rows nothing is done.
+   *
+   * @param unchecked - is f32 data still to be looked through? That is done where it has been copied to.
+   */
+  protected *workOn<T>(executor: Executor, data: ReadonlyMap<string, Rows>, from: number, count: number, unchecked: boolean, read: () => T): Work<T> {
     executor.bind(count)
     executor.prepare()
-    for (const [name, rows] of data) this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), executor.input(name))
+    for (const [name, rows] of data) {
+      const address = executor.input(name)
+      this.store.bytes.set(bytesOf(sliceRows(rows, from, from + count)), address)
+      if (unchecked && rows.dtype === 'f32' && !this.store.sumIsFinite(address, count * rows.width)) checkFinite(`predict: ${this.#said(name)}`, rows, from, from + count)
+    }
     yield executor
     return read()
   }
@@ -298,13 +318,15 @@ export class Model<I, O> {
       new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed }))
   }
 
-  /** Data for every input, checked, by name. */
-  protected readInputs(where: string, x: DataOf<I>): Map<string, Rows> {
-    const given: Readonly<Record<string, unknown>> = this.definition.oneInput ? { [ONE]: x } : asRecord(where, x)
+  /** What an input is called in messages. */
+  #said(name: string): string { return this.definition.oneInput ? 'x' : name }
+
+  /** Data for every input, by name, checked but for f32 numbers that are not finite where they are left to `workOn`. */
+  protected readInputs(where: string, x: DataOf<I>, unchecked = false): Map<string, Rows> {
     const inputs = this.inputs()
-    for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message(where, `data for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
+    const given = namedOnly(where, 'data for', this.definition.oneInput ? { [ONE]: x } : x, [...inputs.keys()])
     const data = new Map<string, Rows>()
-    for (const [name, { shape, spec }] of inputs) data.set(name, toRows(`${where}: ${this.definition.oneInput ? 'x' : name}`, given[name], shape, spec))
+    for (const [name, { shape, spec }] of inputs) data.set(name, toRows(`${where}: ${this.#said(name)}`, given[name], shape, spec, unchecked))
     sameCount(where, data)
     return data
   }

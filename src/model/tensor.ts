@@ -1,15 +1,15 @@
-// What predict gives: a copy of the numbers, with their shape.
+// What predict gives: numbers of their own, or the caller's array, with their shape.
 import { checkCount } from '../core/options.js'
 
-/** Numbers with their shape: what `predict` gives, and a step of what is no scalar. */
-export class Tensor {
+/** Numbers with their shape: what `predict` gives, and a step of what is no scalar. `B`: what their bytes lie in, shared memory where the caller's array does. */
+export class Tensor<B extends ArrayBufferLike = ArrayBuffer> {
   /**
    * @param data - row by row
    * @param shape - samples in front
    */
   constructor(
     /** its elements, row by row: as many as the product of `shape` */
-    readonly data: Float32Array<ArrayBuffer>,
+    readonly data: Float32Array<B>,
     /** its dimensions; from `predict` [samples, …] */
     readonly shape: readonly number[],
   ) {}

@@ -2,7 +2,7 @@
 // heap; every address comes from here.
 import { BusyError, EquigradError, message, RuntimeError } from '../core/errors.js'
 import { checkCount, checkFlag, checkOptions } from '../core/options.js'
-import { randomCode } from '../core/codes.js'
+import { randomCode, reduceCode } from '../core/codes.js'
 import { orthonormalRows } from '../core/orthogonal.js'
 import { randomKey } from '../core/random.js'
 import { elements, type Shape } from '../core/shape.js'
@@ -423,6 +423,15 @@ export class Store {
     })
     this.#instance.kernels[kernel](block.address, this.scratch, 0, tiles)
     this.free(block)
+  }
+
+  /** Is the sum of `length` f32 at an address finite? Then all of them are: several times as fast as asking each of them on the host. */
+  sumIsFinite(address: number, length: number): boolean {
+    const y = this.alloc(4)
+    this.run('f32_reduce', { x: address, y: y.address, outer: 1, k: length, inner: 1, code: reduceCode.sum }, 1)
+    const sum = this.view.getFloat32(y.address, true)
+    this.free(y)
+    return sum - sum === 0
   }
 
   /** Declares parameters: those that are new get memory, one after the other, and their first values from their own random streams. */

@@ -552,7 +552,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
       for (let from = 0; from < n; from += capacity) {
         const count = Math.min(capacity, n - from)
         const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
-        await this.store.onLanes('evaluate', () => this.workOn(executor, data, from, count, () => { board.add(names.map(read), penaltyOf(recipe, read), count) }))
+        await this.store.onLanes('evaluate', () => this.workOn(executor, data, from, count, false, () => { board.add(names.map(read), penaltyOf(recipe, read), count) }))
         const pause = pacer.due()
         if (pause !== undefined) await pause
       }
