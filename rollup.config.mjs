@@ -1,6 +1,6 @@
 // Bundles tsc's output (build/js) into dist/: the entries, chunks for what they share (a class exists once), the types, the wasm, the command line.
 // The package has no dependencies at run time: what it needs is inside, and NOTICE names it.
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { resolve } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
@@ -12,10 +12,11 @@ const from = 'build/js/src'
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
 const notice = readFileSync('NOTICE', 'utf8')
 
+const clean = { name: 'clean', buildStart: () => rmSync('dist', { recursive: true, force: true }) }
+
 /** The wasm beside the code, for those who want to load it themselves. */
 const wasm = {
   name: 'wasm',
-  buildStart: () => rmSync('dist', { recursive: true, force: true }),
   generateBundle() { this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') }) },
 }
 
@@ -52,6 +53,17 @@ const plain = {
   },
 }
 
+/** Says in each file where its types are, for Deno and JSR, which ask no package.json. A chunk of types is found by a chunk of its name. */
+const typed = {
+  name: 'typed',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      const types = chunk.fileName.replace(/\.js$/, '.d.ts')
+      if (chunk.type === 'chunk' && existsSync(`dist/${types}`)) chunk.code = `/* @ts-self-types="./${types}" */\n${chunk.code}`
+    }
+  },
+}
+
 const plugins = [nodeResolve({ preferBuiltins: true }), commonjs(), named]
 const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
 const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
@@ -66,7 +78,7 @@ const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, wasm, edge], onwarn,
+  plugins: [...plugins, plain, typed, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },
@@ -78,6 +90,7 @@ const types = {
   input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, compress: `${from}/compress/index.d.ts`, predict: `${from}/predict.d.ts`, doctor: `${from}/doctor/index.d.ts`, worker: `${from}/worker.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
   // Types that several faces share and no one need name: of protected members.
-  plugins: [dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
+  plugins: [clean, dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
 }
-export default [library, command, types]
+// Types first: a file names its own where there are.
+export default [types, library, command]

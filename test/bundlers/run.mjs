@@ -48,7 +48,11 @@ async function inWorkerd(folder, file, flags = []) {
   try { return await (await worker.dispatchFetch('http://localhost/')).json() } finally { await worker.dispose() }
 }
 
-const bundle = async (options) => (await import('esbuild')).build({ absWorkingDir: site, bundle: true, logLevel: 'silent', ...options })
+/** Builds with esbuild, without a warning. */
+async function bundle(options) {
+  const { warnings } = await (await import('esbuild')).build({ absWorkingDir: site, bundle: true, logLevel: 'silent', ...options })
+  if (warnings.length > 0) throw new Error(warnings.map(({ text }) => text).join('; '))
+}
 
 /** What must be true of a text. */
 function says(text, pattern) { if (!pattern.test(text)) throw new Error(`expected ${pattern}, got ${text}`) }
