@@ -14,22 +14,27 @@ const notice = readFileSync('NOTICE', 'utf8')
 
 const clean = { name: 'clean', buildStart: () => rmSync('dist', { recursive: true, force: true }) }
 
-/** The wasm beside the code, for those who want to load it themselves. */
+/** The binaries beside the code, for those who want to load them themselves. */
 const wasm = {
   name: 'wasm',
-  generateBundle() { this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') }) },
+  generateBundle() { for (const name of ['kernels', 'int8', 'fast', 'predict']) this.emitFile({ type: 'asset', fileName: `${name}.wasm`, source: readFileSync(`build/${name}.wasm`) }) },
 }
 
 /**
- * The default entry where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
- * Names are listed by no one: the face is index.js's own.
+ * The entries where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
+ * Names are listed by no one: each face is its own file's. Next runs them in Node as well, which may be one without relaxed SIMD.
  */
 const edge = {
   name: 'edge',
   generateBundle() {
-    for (const [condition, kernels] of [['workerd', './kernels.wasm'], ['edge-light', './kernels.wasm?module']]) {
-      const source = `import kernels from '${kernels}'\nimport { useKernels } from './index.js'\nuseKernels(kernels)\nexport * from './index.js'\n`
-      this.emitFile({ type: 'asset', fileName: `${condition}.js`, source })
+    const given = (query, ...names) => names.map((name) => `import ${name} from './${name}.wasm${query}'\n`).join('')
+    const emit = (fileName, face, source) => { this.emitFile({ type: 'asset', fileName, source: `${source}export * from './${face}.js'\n` }) }
+    const use = (face, args) => `import { useKernels } from './${face}.js'\nuseKernels(${args})\n`
+    emit('workerd.js', 'index', given('', 'kernels', 'int8', 'fast') + use('index', 'kernels, { int8, fast }'))
+    emit('edge-light.js', 'index', given('?module', 'kernels') + use('index', 'kernels'))
+    for (const [condition, query] of [['workerd', ''], ['edge-light', '?module']]) {
+      emit(`predict-${condition}.js`, 'predict', given(query, 'predict') + use('predict', 'predict'))
+      emit(`doctor-${condition}.js`, 'doctor', `import './${condition}.js'\n`)
     }
   },
 }
