@@ -1,6 +1,6 @@
 // Bundles tsc's output (build/js) into dist/: the entries, chunks for what they share (a class exists once), the types, the wasm, the command line.
 // The package has no dependencies at run time: what it needs is inside, and NOTICE names it.
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { resolve } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
@@ -12,23 +12,29 @@ const from = 'build/js/src'
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
 const notice = readFileSync('NOTICE', 'utf8')
 
-/** The wasm beside the code, for those who want to load it themselves. */
+const clean = { name: 'clean', buildStart: () => rmSync('dist', { recursive: true, force: true }) }
+
+/** The binaries beside the code, for those who want to load them themselves. */
 const wasm = {
   name: 'wasm',
-  buildStart: () => rmSync('dist', { recursive: true, force: true }),
-  generateBundle() { this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') }) },
+  generateBundle() { for (const name of ['kernels', 'int8', 'fast', 'predict']) this.emitFile({ type: 'asset', fileName: `${name}.wasm`, source: readFileSync(`build/${name}.wasm`) }) },
 }
 
 /**
- * The default entry where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
- * Names are listed by no one: the face is index.js's own.
+ * The entries where a host compiles nothing from bytes: what makes its bundles (wrangler, next) turns an import of .wasm into a compiled module.
+ * Names are listed by no one: each face is its own file's. Next runs them in Node as well, which may be one without relaxed SIMD.
  */
 const edge = {
   name: 'edge',
   generateBundle() {
-    for (const [condition, kernels] of [['workerd', './kernels.wasm'], ['edge-light', './kernels.wasm?module']]) {
-      const source = `import kernels from '${kernels}'\nimport { useKernels } from './index.js'\nuseKernels(kernels)\nexport * from './index.js'\n`
-      this.emitFile({ type: 'asset', fileName: `${condition}.js`, source })
+    const given = (query, ...names) => names.map((name) => `import ${name} from './${name}.wasm${query}'\n`).join('')
+    const emit = (fileName, face, source) => { this.emitFile({ type: 'asset', fileName, source: `${source}export * from './${face}.js'\n` }) }
+    const use = (face, args) => `import { useKernels } from './${face}.js'\nuseKernels(${args})\n`
+    emit('workerd.js', 'index', given('', 'kernels', 'int8', 'fast') + use('index', 'kernels, { int8, fast }'))
+    emit('edge-light.js', 'index', given('?module', 'kernels') + use('index', 'kernels'))
+    for (const [condition, query] of [['workerd', ''], ['edge-light', '?module']]) {
+      emit(`predict-${condition}.js`, 'predict', given(query, 'predict') + use('predict', 'predict'))
+      emit(`doctor-${condition}.js`, 'doctor', `import './${condition}.js'\n`)
     }
   },
 }
@@ -52,6 +58,17 @@ const plain = {
   },
 }
 
+/** Says in each file where its types are, for Deno and JSR, which ask no package.json. A chunk of types is found by a chunk of its name. */
+const typed = {
+  name: 'typed',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      const types = chunk.fileName.replace(/\.js$/, '.d.ts')
+      if (chunk.type === 'chunk' && existsSync(`dist/${types}`)) chunk.code = `/* @ts-self-types="./${types}" */\n${chunk.code}`
+    }
+  },
+}
+
 const plugins = [nodeResolve({ preferBuiltins: true }), commonjs(), named]
 const onwarn = (warning) => { throw new Error(`rollup: ${warning.message}`) }
 const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
@@ -66,7 +83,7 @@ const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, wasm, edge], onwarn,
+  plugins: [...plugins, plain, typed, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },
@@ -78,6 +95,7 @@ const types = {
   input: { index: `${from}/index.d.ts`, data: `${from}/data/index.d.ts`, compress: `${from}/compress/index.d.ts`, predict: `${from}/predict.d.ts`, doctor: `${from}/doctor/index.d.ts`, worker: `${from}/worker.d.ts` },
   output: { ...output, entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts' },
   // Types that several faces share and no one need name: of protected members.
-  plugins: [dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
+  plugins: [clean, dts()], onwarn: (warning) => warning.plugin === 'dts' && warning.message.includes('private shared type') || onwarn(warning),
 }
-export default [library, command, types]
+// Types first: a file names its own where there are.
+export default [types, library, command]

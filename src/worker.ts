@@ -7,7 +7,9 @@ import {
 
 /** A worker as a page has it, a worker's own global, or a MessagePort. */
 export interface Port {
+  /** Sends a message to the other end; buffers in `transfer` move there and are empty here afterwards. */
   postMessage(message: unknown, transfer: Transferable[]): void
+  /** Calls `listener` for each event of a type: 'message', with what was sent as `data`, and of a worker 'error'. */
   addEventListener(type: string, listener: (event: Event) => void): void
 }
 
@@ -143,12 +145,18 @@ function errorOf({ name, message, epoch = 0, step = 0, layer = null, offset }: F
 const isTensor = (v: unknown): v is { readonly tensor: Float32Array; readonly shape: readonly number[] } => typeof v === 'object' && v !== null && 'tensor' in v
 const revived = (v: unknown): unknown => (isTensor(v) ? new Tensor(v.tensor as Float32Array<ArrayBuffer>, v.shape) : typeof v === 'object' && v !== null && Object.values(v).some(isTensor) ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, revived(x)])) : v)
 
-/** Whether arrays move to the worker instead of being copied: then they are empty here afterwards (default false). Shared ones are neither. */
-export interface Transfer { readonly transfer?: boolean }
+/** How arrays get to the worker. */
+export interface Transfer {
+  /** whether they move instead of being copied: then they are empty here afterwards (default false); shared ones do neither */
+  readonly transfer?: boolean
+}
 
 interface Pending { readonly done: (value: unknown) => void; readonly failed: (error: unknown) => void; readonly callbacks: readonly Callback[] }
 
-/** A model that lives in a worker. */
+/**
+ * A model that lives in a worker. Its methods take, return and throw what those of {@link Compiled} do; what cannot be sent is a TypeError, a worker
+ * that fails a RuntimeError.
+ */
 export class WorkerModel<I, O, L, M> {
   readonly #port: Port
   readonly #pending = new Map<number, Pending>()
@@ -209,36 +217,71 @@ export class WorkerModel<I, O, L, M> {
     return result
   }
 
+  /**
+   * Puts a saved model in this one's place; {@link inWorker} does.
+   *
+   * @param bytes - a file of `save`; it moves to the worker and is empty here afterwards
+   * @param options - `lanes`: a count from 1, or 'auto' (default 1)
+   * @throws FormatError for anything that is not such a file
+   */
   async open(bytes: Uint8Array<ArrayBuffer>, options: { readonly lanes?: number | 'auto' }): Promise<this> {
     this.#model = Number(await this.#call('open', [bytes, options], { transfer: true }))
     return this
   }
 
-  /** Updates completed, and epochs, as of the last answer or event. */
+  /** Updates completed, as of the last answer or event. */
   get step(): number { return this.#stand.step }
+  /** Epochs completed, as of the last answer or event. */
   get epoch(): number { return this.#stand.epoch }
 
-  /** Trains on arrays, as {@link Compiled.fit}; `callbacks` run here and are waited for, `signal` ends training after a step. */
+  /**
+   * Trains, as {@link Compiled.fit} does. `callbacks` run here and are waited for, `signal` ends training after a step.
+   *
+   * @param x - samples of the input's shape, arrays alone
+   * @param y - labels of the same number of samples
+   * @param options - as of `fit`, and `transfer`
+   * @throws TypeError for a stream
+   */
   async fit(x: DataOf<I>, y: LabelsOf<L>, { callbacks = [], signal, transfer = false, ...options }: FitOptions<DataOf<I>, LabelsOf<L>> & Transfer = {}): Promise<History<L, M>> {
     if (typeof x === 'object' && x !== null && Symbol.asyncIterator in x) throw new TypeError('fit: expected arrays, got a stream. Train on it where it is, or pass batch by batch to trainOnBatch.')
     return await this.#call('fit', [x, y, options], { callbacks, signal, transfer }) as History<L, M>
   }
 
-  /** {@link Compiled.predict} */
+  /**
+   * Predicts, as {@link Compiled.predict} does.
+   *
+   * @param x - samples of the input's shape
+   * @returns a tensor [n, …]; for several outputs a record
+   */
   async predict(x: DataOf<I>, { transfer = false }: Transfer = {}): Promise<TensorOf<O>> { return await this.#call('predict', [x], { transfer }) as TensorOf<O> }
 
-  /** {@link Compiled.evaluate} */
+  /**
+   * Loss and metrics over some data, as {@link Compiled.evaluate} gives them.
+   *
+   * @param x - samples of the input's shape
+   * @param y - labels of the same number of samples
+   */
   async evaluate(x: DataOf<I>, y: LabelsOf<L>, { transfer = false, ...options }: EvaluateOptions & Transfer = {}): Promise<Scores<L, M>> { return await this.#call('evaluate', [x, y, options], { transfer }) as Scores<L, M> }
 
-  /** {@link Compiled.trainOnBatch} */
+  /**
+   * One update, as {@link Compiled.trainOnBatch} makes it.
+   *
+   * @param x - samples of the input's shape, one batch
+   * @param y - labels of the same number of samples
+   * @returns loss and metrics before the update
+   */
   async trainOnBatch(x: DataOf<I>, y: LabelsOf<L>, { transfer = false, ...options }: Pick<EvaluateOptions, 'sampleWeight'> & Transfer = {}): Promise<Scores<L, M>> {
     return await this.#call('trainOnBatch', [x, y, options], { transfer }) as Scores<L, M>
   }
 
-  /** The model's file: `load` makes a model of it that is here. */
+  /**
+   * The model's file: `load` makes a model of it that is here.
+   *
+   * @param options - `training`: with the optimizer's state and where training stands (default true)
+   */
   async save(options: { readonly training?: boolean } = {}): Promise<Uint8Array<ArrayBuffer>> { return await this.#call('save', [options]) as Uint8Array<ArrayBuffer> }
 
-  /** {@link Compiled.stateHash} */
+  /** A hash of weights, optimizer and position, as {@link Compiled.stateHash} gives it: 64 hexadecimal digits. */
   async stateHash(): Promise<string> { return String(await this.#call('stateHash', [])) }
 }
 

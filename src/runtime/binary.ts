@@ -1,9 +1,11 @@
 // The kernel binary: made from its deflated text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
 import { instantiateSync } from '@assemblyscript/loader'
-import { describe, message, RuntimeError } from '../core/errors.js'
+import { message, RuntimeError } from '../core/errors.js'
+import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
+import { checkHost, given, moduleOf, type Binary } from './compile.js'
 import { inflated } from './inflate.js'
 import { byteLength, deflated } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
@@ -47,24 +49,9 @@ export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name
 let compiled: WebAssembly.Module | undefined
 let compiledShared: WebAssembly.Module | undefined
 
-function checkHost(): void {
-  if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
-}
-
 function bytes(): Uint8Array<ArrayBuffer> {
   checkHost()
   return inflated(deflated, byteLength)
-}
-
-/** Compiles, or says what the host lacks. Not validated before: that takes as long as compiling. */
-function moduleOf(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
-  try {
-    return new WebAssembly.Module(wasm)
-  } catch (error) {
-    if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
-    throw new RuntimeError(message('equigrad', 'a host that compiles WebAssembly', `a refusal (${error instanceof Error ? error.message : String(error)})`,
-      "A page's Content-Security-Policy must have 'wasm-unsafe-eval' in script-src; an edge worker imports equigrad under the condition workerd or edge-light, or calls useKernels(module)."), { cause: error })
-  }
 }
 
 const compile = (): WebAssembly.Module => (compiled ??= moduleOf(bytes()))
@@ -72,19 +59,35 @@ const compile = (): WebAssembly.Module => (compiled ??= moduleOf(bytes()))
 /** The binary for lanes: it imports env.memory, shared. */
 export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(bytes())))
 
+/** Modules beside the binary that a caller gave, by name. */
+const others = new Map<string, WebAssembly.Module | Uint8Array<ArrayBuffer>>()
+/** The module of a name that a caller gave. */
+export const givenModule = (name: string): WebAssembly.Module | Uint8Array<ArrayBuffer> | undefined => others.get(name)
+
+/** What {@link useKernels} takes beside the kernels; each is tested before it is used, and where it is absent or fails the kernels do its work. */
+export interface OtherKernels {
+  /** `equigrad/int8.wasm`, the relaxed integer product of `loadInt8`: the same bits, faster */
+  readonly int8?: WebAssembly.Module | ArrayBuffer | ArrayBufferView
+  /** `equigrad/fast.wasm`, the relaxed multiply-add of `createStore({ fast: true })` */
+  readonly fast?: WebAssembly.Module | ArrayBuffer | ArrayBufferView
+}
+
 /**
  * Gives the kernels to stores that are made from now on, instead of those inside the package: for hosts that do not compile from bytes, where a
  * bundler or the host has compiled `equigrad/kernels.wasm`. Under the conditions `workerd` and `edge-light` the package does so by itself.
  *
  * @param source - `equigrad/kernels.wasm` of this version, as a module or as bytes
- * @throws with nothing changed: TypeError for anything else; RuntimeError for another module, found by its exports and by what it computes, or
+ * @param options - modules that are loaded only when they are asked for, as modules or as bytes; what is loaded already stays. Lanes can start only
+ * with those that are bytes.
+ * @throws with nothing changed: TypeError for anything else; RuntimeError for other kernels, found by their exports and by what they compute, or
  * where the host does not compile
  * @example
  * useKernels(readFileSync('kernels.wasm')) // before the first model
  */
-export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
-  checkHost()
-  const module = source instanceof WebAssembly.Module ? source : compiledFrom(source)
+export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView, options: OtherKernels = {}): void {
+  checkOptions('useKernels', options, ['int8', 'fast'])
+  const wasm = given(source), beside = Object.entries(options).map(([name, other]: [string, Binary]) => [name, given(other)] as const)
+  const module = wasm instanceof WebAssembly.Module ? wasm : moduleOf(wasm)
   const remedy = 'Pass equigrad/kernels.wasm of the version that you import.'
   const why = misfit(module)
   if (why !== null) throw new RuntimeError(message('useKernels', 'the kernels of this version', `a module that is not: ${why}`, remedy))
@@ -93,14 +96,7 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
   try { right = knowsTheAnswer(instanceOf(module)) } catch { /* wrong */ }
   if (!right) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'a module with their names that computes something else', remedy))
   compiled = module
-}
-
-function compiledFrom(source: unknown): WebAssembly.Module {
-  if (!(source instanceof ArrayBuffer) && !ArrayBuffer.isView(source)) throw new TypeError(message('useKernels', 'a WebAssembly.Module, or its bytes', describe(source)))
-  const wasm = source instanceof ArrayBuffer ? new Uint8Array(source.slice(0)) : new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
-  const magic = wasm[0] === 0 && wasm[1] === 0x61 && wasm[2] === 0x73 && wasm[3] === 0x6d
-  if (!magic) throw new TypeError(message('useKernels', 'the bytes of a WebAssembly module', `${wasm.length} bytes of something else`))
-  return moduleOf(wasm)
+  for (const [name, other] of beside) others.set(name, other)
 }
 
 /**
@@ -134,10 +130,14 @@ function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): In
   }
 }
 
-/** The module of some bytes, compiled. */
-export async function kernelModule(name: string, kernels: readonly KernelName[], wasm: Uint8Array<ArrayBuffer>): Promise<KernelModule> {
+/** A module beside the binary, compiled if it is bytes. */
+export async function kernelModule(name: string, kernels: readonly KernelName[], source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<KernelModule> {
   let shared: WebAssembly.Module | undefined
-  return { name, kernels, module: await WebAssembly.compile(wasm), shared: () => (shared ??= new WebAssembly.Module(withSharedImport(wasm))) }
+  const ofBytes = (): WebAssembly.Module => {
+    if (source instanceof WebAssembly.Module) throw new RuntimeError(message('useKernels', `the bytes of equigrad/${name}.wasm for lanes`, 'a compiled module'))
+    return new WebAssembly.Module(withSharedImport(source))
+  }
+  return { name, kernels, module: source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source), shared: () => (shared ??= ofBytes()) }
 }
 
 /** The kernels of a module on a memory. */

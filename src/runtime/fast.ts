@@ -2,7 +2,7 @@
 // computes differs from host to host: the one thing in this package that may.
 import { KC, PANEL, SCRATCH_BYTES, type KernelName } from '../compiler/kernels.js'
 import { NO_ACTIVATION } from '../core/codes.js'
-import { instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
+import { givenModule, instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
 import { inflated } from './inflate.js'
 
 /** Whether a store's f32 products run by the relaxed multiply-add. */
@@ -28,19 +28,23 @@ export function loadFast(): Promise<KernelModule | string> { return (loading ??=
 
 async function load(): Promise<KernelModule | string> {
   try {
-    const { byteLength, deflated } = await import('./fast.generated.js')
-    found = await accepted(inflated(deflated, byteLength))
+    found = await accepted(givenModule(NAME) ?? await inlined())
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined
-    return `fast: the kernels could not be loaded (${error instanceof Error ? error.message : String(error)})`
+    return `fast: the kernels could not be loaded (${error instanceof Error ? error.message : String(error)}); useKernels(…, { fast }) takes equigrad/fast.wasm`
   }
   return found
 }
 
-async function accepted(bytes: Uint8Array<ArrayBuffer>): Promise<KernelModule | string> {
-  if (!WebAssembly.validate(bytes)) return 'fast: this engine has no relaxed SIMD'
-  const module = await kernelModule(NAME, KERNELS, bytes)
+async function inlined(): Promise<Uint8Array<ArrayBuffer>> {
+  const { byteLength, deflated } = await import('./fast.generated.js')
+  return inflated(deflated, byteLength)
+}
+
+async function accepted(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<KernelModule | string> {
+  if (source instanceof Uint8Array && !WebAssembly.validate(source)) return 'fast: this engine has no relaxed SIMD'
+  const module = await kernelModule(NAME, KERNELS, source)
   const instance = instantiate()
   const kernels = kernelsOf(module, instance.memory)
   return KERNELS.every((name) => { const kernel = kernels.get(name); return kernel !== undefined && agrees(instance, name, kernel) }) ? module : 'fast: this engine computes relaxed multiply-adds wrong'

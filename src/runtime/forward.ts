@@ -1,5 +1,7 @@
 // The binary that only predicts: the forward kernels of the whole one, from the same sources, and the walk through a program's list of calls.
-import { RuntimeError } from '../core/errors.js'
+import { message, RuntimeError } from '../core/errors.js'
+import { FORWARD } from '../compiler/packed.js'
+import { checkHost, given, moduleOf } from './compile.js'
 import { inflated } from './inflate.js'
 import { byteLength, deflated } from './predict.generated.js'
 
@@ -16,17 +18,32 @@ export interface Forward {
 
 let compiled: WebAssembly.Module | undefined
 
-function compile(): WebAssembly.Module {
-  if (compiled !== undefined) return compiled
-  if (typeof WebAssembly === 'object') {
-    // Not validated before: that takes as long as compiling.
-    try { return (compiled = new WebAssembly.Module(inflated(deflated, byteLength))) } catch (error) { if (!(error instanceof WebAssembly.CompileError)) throw error }
-  }
-  throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
+function inlined(): WebAssembly.Module {
+  checkHost()
+  return moduleOf(inflated(deflated, byteLength))
 }
 
+/**
+ * Gives the kernels to models that are loaded from now on, instead of those inside the package: for hosts that do not compile from bytes. Under the
+ * conditions `workerd` and `edge-light` the package does so by itself.
+ *
+ * @param source - `equigrad/predict.wasm` of this version, as a module or as bytes
+ * @throws with nothing changed: TypeError for anything else; RuntimeError for a module without its exports, or where the host does not compile
+ * @example
+ * useKernels(readFileSync('predict.wasm')) // before the first model
+ */
+export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
+  const wasm = given(source), module = wasm instanceof WebAssembly.Module ? wasm : moduleOf(wasm)
+  const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name))
+  if (WebAssembly.Module.imports(module).length > 0 || ![...FORWARD, ...OTHERS].every((name) => exported.has(name))) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'another module', 'Pass equigrad/predict.wasm of the version that you import.'))
+  compiled = module
+}
+
+/** What is called beside the kernels. */
+const OTHERS = ['memory', 'table', 'heap_base', 'run_alone']
+
 export function instantiateForward(): Forward {
-  const { exports } = new WebAssembly.Instance(compile())
+  const { exports } = new WebAssembly.Instance(compiled ??= inlined())
   const { memory, table, heap_base: heapBase, run_alone: run } = exports
   if (!(memory instanceof WebAssembly.Memory) || !(table instanceof WebAssembly.Table) || typeof heapBase !== 'function' || typeof run !== 'function') throw new RuntimeError('equigrad: the binary lacks an export')
   const numbers = new Map<string, number>()

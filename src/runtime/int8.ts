@@ -1,6 +1,6 @@
 // The integer product by relaxed SIMD: loaded when a quantised model is made or waited for, accepted only if it computes what integers are.
 import { PANEL } from '../compiler/kernels.js'
-import { kernelModule, kernelsOf, type Kernel } from './binary.js'
+import { givenModule, kernelModule, kernelsOf, type Kernel } from './binary.js'
 import { accept } from './extensions.js'
 import { inflated } from './inflate.js'
 
@@ -35,19 +35,23 @@ export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
 
 async function load(): Promise<Int8Runtime> {
   try {
-    const { byteLength, deflated } = await import('./int8.generated.js')
-    state = await acceptRelaxed(inflated(deflated, byteLength))
+    state = await acceptRelaxed(givenModule(INT8) ?? await inlined())
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined
-    state = i16(`int8: the faster kernels could not be loaded (${error instanceof Error ? error.message : String(error)})`)
+    state = i16(`int8: the faster kernels could not be loaded (${error instanceof Error ? error.message : String(error)}); useKernels(…, { int8 }) takes equigrad/int8.wasm`)
   }
   return state
 }
 
-async function acceptRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<Int8Runtime> {
-  if (!WebAssembly.validate(bytes)) return i16('int8: this engine has no relaxed SIMD')
-  const module = await kernelModule(INT8, [PACK, PRODUCT], bytes)
+async function inlined(): Promise<Uint8Array<ArrayBuffer>> {
+  const { byteLength, deflated } = await import('./int8.generated.js')
+  return inflated(deflated, byteLength)
+}
+
+async function acceptRelaxed(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<Int8Runtime> {
+  if (source instanceof Uint8Array && !WebAssembly.validate(source)) return i16('int8: this engine has no relaxed SIMD')
+  const module = await kernelModule(INT8, [PACK, PRODUCT], source)
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
   const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
   if (pack === undefined || product === undefined || !computesIntegers({ pack, product }, memory)) return i16('int8: this engine computes relaxed dot products wrong')

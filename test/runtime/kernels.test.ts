@@ -1,8 +1,9 @@
 // Kernels that a caller gives, and hosts that give none: each wrong one is refused by an error that names the cause and the remedy.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { dense, sequential, useKernels } from '../../src/index.js'
+import { dense, save, sequential, useKernels } from '../../src/index.js'
+import { load, useKernels as usePredictKernels } from '../../src/predict.js'
 import { instantiate } from '../../src/runtime/binary.js'
 import { digest, knowsTheAnswer } from '../../src/runtime/self-test.js'
 import { sourceOptions } from '../support/bundle.js'
@@ -48,12 +49,32 @@ describe('refused, with nothing changed:', () => {
     ['an empty module', new WebAssembly.Module(empty), /expected the kernels of this version, got a module that is not: one without f32_gemm, .* more\. Pass equigrad\/kernels\.wasm/],
     ['a module of other kernels', readFileSync('build/peak.wasm'), /one without f32_gemm/],
     ['a module that needs a memory', readFileSync('build/int8.wasm'), /one that imports env\.memory|WebAssembly SIMD/],
+    ['fewer bytes than a module begins with', new Uint8Array(3), /expected the bytes of a WebAssembly module, got 3 bytes/],
     ['kernels that compute something else', damaged(), /a module with their names that computes something else\. Pass equigrad\/kernels\.wasm/],
   ]
   test.each(cases)('%s', (_, source, why) => {
     // the types refuse most of these
     expect(() => { Reflect.apply(useKernels, undefined, [source]) }).toThrow(why)
     expect(predict()).toEqual(own)
+  })
+})
+
+describe('equigrad/predict takes kernels too', () => {
+  const own = readFileSync('build/predict.wasm'), file = save(sequential([dense(3, { activation: 'tanh' })], { input: [5], seed: 7 }))
+  const alone = (): Float32Array => load(file).predictSync(Float32Array.of(1, -2, 3, -4, 5)).data
+  // The whole package's binary has all that a prediction calls.
+  test.each([['a module', new WebAssembly.Module(own)], ['bytes', own], ["the whole package's", wasm]])('%s', (_, source) => {
+    usePredictKernels(source)
+    expect(alone()).toEqual(predict())
+  })
+  const cases: readonly (readonly [string, unknown, RegExp])[] = [
+    ['nothing', undefined, /^useKernels: expected a WebAssembly\.Module, or its bytes, got undefined/],
+    ['bytes that are no module', new Uint8Array(3), /expected the bytes of a WebAssembly module, got 3 bytes/],
+    ['a module of other kernels', readFileSync('build/peak.wasm'), /expected the kernels of this version, got another module\. Pass equigrad\/predict\.wasm/],
+  ]
+  test.each(cases)('but not %s', (_, source, why) => {
+    expect(() => { Reflect.apply(usePredictKernels, undefined, [source]) }).toThrow(why)
+    expect(alone()).toEqual(predict())
   })
 })
 
@@ -72,9 +93,55 @@ describe('a host that lacks something', async () => {
     const code = program.replace('console.log', 'sequential([dense(4096)], { input: [4096] }).predictSync(new Float32Array(4096)); console.log')
     expect(run(['--wasm-max-mem-pages=100'], code).error).toMatch(/RuntimeError: store: expected \d+ bytes of WebAssembly memory, got a limit below that .* Use a smaller model or batch/)
   })
+  test('no memory for a model that only predicts', () => {
+    const code = `const { dense, save, sequential } = await import('equigrad'), { load } = await import('equigrad/predict')
+      const file = save(sequential([dense(1024)], { input: [1024] })), grow = WebAssembly.Memory.prototype.grow
+      WebAssembly.Memory.prototype.grow = function (pages) { if (pages > 50) throw new RangeError('no more'); return grow.call(this, pages) }
+      load(file)`
+    expect(run([], code).error).toMatch(/RuntimeError: load: expected \d+ bytes of WebAssembly memory, got a limit below that\. Use a smaller model/)
+  })
+  test('no leave to compile, for predicting alone', () => {
+    const code = `const { dense, save, sequential } = await import('equigrad'), { load } = await import('equigrad/predict')
+      const file = save(sequential([dense(2)], { input: [2] }))
+      WebAssembly.Module = class { constructor() { throw new WebAssembly.CompileError('Wasm code generation disallowed by embedder') } }
+      load(file)`
+    expect(run([], code).error).toMatch(/expected a host that compiles WebAssembly, got a refusal \(Wasm code generation disallowed by embedder\)\. A page's Content-Security-Policy must have 'wasm-unsafe-eval'/)
+  })
   test('no leave to compile', () => {
     // What a Content-Security-Policy without wasm-unsafe-eval does, whose own case is in the tests in a page.
     const code = `const { Module } = WebAssembly\nWebAssembly.Module = class { constructor() { throw new WebAssembly.CompileError('Wasm code generation disallowed by embedder') } }\n${program.replace('import {', 'const {').replace("from 'equigrad'", "= await import('equigrad')")}`
     expect(run([], code).error).toMatch(/expected a host that compiles WebAssembly, got a refusal \(Wasm code generation disallowed by embedder\)\. A page's Content-Security-Policy must have 'wasm-unsafe-eval'/)
   })
+})
+
+/** A Node with relaxed SIMD: this one, or one that is installed. */
+const relaxedNode = WebAssembly.validate(readFileSync('build/int8.wasm')) ? process.execPath : ['node26', 'node24'].map((name) => `test/runtimes/node_modules/${name}/bin/node`).find((path) => existsSync(path))
+describe.runIf(relaxedNode !== undefined)('relaxed kernels that a caller gives', async () => {
+  const options = await sourceOptions()
+  /** What a process says of its kernels and lanes that gave these. */
+  const ask = (given: string, lanes = 1): unknown => {
+    const code = `import { createStore, dense, loadInt8, sequential, useKernels } from 'equigrad'
+      import { readFileSync } from 'node:fs'
+      const bytes = (name) => readFileSync('build/' + name + '.wasm'), module = (name) => new WebAssembly.Module(bytes(name))
+      useKernels(bytes('kernels'), ${given})
+      const int8 = await loadInt8(), model = sequential([dense(2)], { input: [2], store: createStore({ fast: true, lanes: ${lanes} }) })
+      await model.predict(new Float32Array(2))
+      console.log(JSON.stringify({ int8, ...model.runtime, int8: model.runtime.int8 }))
+      process.exit()`
+    const { stdout, stderr } = spawnSync(relaxedNode ?? '', ['--no-warnings', ...options, '--input-type=module', '--eval', code], { encoding: 'utf8', cwd: process.cwd() })
+    return stderr === '' ? JSON.parse(stdout) : stderr
+  }
+  const relaxed = { path: 'relaxed', reason: '' }
+  test.each(["{ int8: bytes('int8'), fast: bytes('fast') }", "{ int8: module('int8'), fast: module('fast') }", '{}'])('are used: %s', (given) => { expect(ask(given)).toMatchObject({ int8: relaxed, fast: relaxed }) })
+  test('are used by lanes if they are bytes', () => { expect(ask("{ int8: bytes('int8'), fast: bytes('fast') }", 2)).toMatchObject({ lanes: 2, int8: relaxed, fast: relaxed }) })
+  test('keep lanes from starting if they are compiled', () => {
+    expect(ask("{ fast: module('fast') }", 2)).toMatchObject({ lanes: 1, fast: relaxed, reason: expect.stringMatching(/^one lane: a worker did not start: useKernels: expected the bytes of equigrad\/fast\.wasm for lanes, got a compiled module/) as string })
+  })
+  test('are left alone if they are others', () => {
+    expect(ask("{ int8: module('fast'), fast: module('int8') }")).toMatchObject({
+      int8: { path: 'i16', reason: expect.stringMatching(/^int8: the faster kernels could not be loaded \(equigrad: the module int8 lacks qs8_pack_u7\); useKernels/) as string },
+      fast: { path: 'baseline', reason: expect.stringMatching(/^fast: the kernels could not be loaded \(equigrad: the module fast lacks f32_gemm\); useKernels/) as string },
+    })
+  })
+  test.each([["{ int8: 'int8.wasm' }", /TypeError: useKernels: expected a WebAssembly\.Module, or its bytes, got "int8\.wasm"/], ['{ int9: 1 }', /TypeError: useKernels: expected options among int8, fast, got 'int9'\. Did you mean 'int8'/]])('are refused at once: %s', (given, why) => { expect(ask(given)).toMatch(why) })
 })

@@ -29,27 +29,37 @@ function modulesOf(path, known = new Map()) {
   return known
 }
 
-const [main, data, compress, doctor] = ['.', './data', './compress', './doctor'].map((entry) => fileOf(exports[entry]))
+const [main, data, compress, doctor, predict] = ['.', './data', './compress', './doctor', './predict'].map((entry) => fileOf(exports[entry]))
 const contents = `import * as base from './${main}'
 import * as compress from './${compress}'
 import { doctor } from './${doctor}'
 import * as data from './${data}'
+import { load } from './${predict}'
 import { trainings } from './trainings.js'
 const equigrad = { ...base, ...compress }
 export default { async fetch() {
   const model = equigrad.sequential([equigrad.dense(2)], { input: [2], lanes: 3 })
   await model.predict(new Float32Array(2))
   const { equal, rows } = await doctor()
-  return Response.json({ 1: await trainings(equigrad, data), runtime: model.runtime, doctor: equal ? '' : JSON.stringify(rows) })
+  const x = Float32Array.of(0.3, -0.7, 1.1, 0.2)
+  const [whole, alone] = [model, load(equigrad.save(model))].map((m) => new Uint32Array(m.predictSync(x).data.buffer).join())
+  const fast = equigrad.sequential([equigrad.dense(2)], { input: [2], store: equigrad.createStore({ fast: true }) })
+  await fast.predict(x)
+  const paths = [await equigrad.loadInt8(), fast.runtime.fast]
+  return Response.json({ 1: await trainings(equigrad, data), runtime: model.runtime, checks: [
+    ['doctor() finds the same bits', equal ? '' : JSON.stringify(rows)],
+    ['equigrad/predict predicts what equigrad does', whole === alone ? '' : whole + ' and ' + alone],
+    ['relaxed kernels are modules of the condition', paths.every(({ path }) => path === 'relaxed') ? '' : JSON.stringify(paths)],
+  ] })
 } }`
-const modules = [{ type: 'ESModule', path: 'worker.js', contents }, ...[main, data, compress, doctor, 'trainings.js'].reduce((known, path) => modulesOf(path, known), new Map()).values()]
+const modules = [{ type: 'ESModule', path: 'worker.js', contents }, ...[main, data, compress, doctor, predict, 'trainings.js'].reduce((known, path) => modulesOf(path, known), new Map()).values()]
 const miniflare = new Miniflare({ modules, compatibilityDate: '2026-01-01' })
 try {
   const response = await miniflare.dispatchFetch('http://localhost/')
   if (!response.ok) throw new Error(await response.text())
   const { version } = createRequire(import.meta.url)('workerd/package.json')
-  const rows = await response.json()
-  console.log(JSON.stringify({ version, rows, checks: [['doctor() finds the same bits', rows.doctor]] }))
+  const { checks, ...rows } = await response.json()
+  console.log(JSON.stringify({ version, rows, checks }))
 } finally {
   await miniflare.dispose()
 }

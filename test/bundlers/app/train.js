@@ -1,6 +1,7 @@
-// A small training, and a part of the package that is loaded when it is asked for: the hash is the same wherever a bundle runs.
-import { accuracy, adam, createStore, dense, dropout, sequential, sparseCategoricalCrossentropy } from 'equigrad'
+// A small training, its model in equigrad/predict, and parts of the package that are loaded when they are asked for: the hash is the same wherever a bundle runs.
+import { accuracy, adam, createStore, dense, dropout, loadInt8, save, sequential, sparseCategoricalCrossentropy } from 'equigrad'
 import { oneHot } from 'equigrad/data'
+import { load } from 'equigrad/predict'
 
 export async function train() {
   const x = Float32Array.from({ length: 60 * 4 }, (_, i) => ((i * 37) % 101) / 64 - 0.75), y = Int32Array.from({ length: 60 }, (_, i) => (i * i) % 3)
@@ -9,5 +10,6 @@ export async function train() {
   const { epochs } = await model.fit(x, y, { epochs: 3, batchSize: 16 })
   const fast = sequential([dense(2)], { input: [4], store: createStore({ fast: true }) })
   await fast.predict(x)
-  return { hash: model.stateHash(), loss: epochs.at(-1).loss, data: typeof oneHot, fast: fast.runtime.fast }
+  const { data } = load(save(model)).predictSync(x)
+  return { hash: model.stateHash(), loss: epochs.at(-1).loss, data: typeof oneHot, predicted: new Uint32Array(data.buffer).join(), fast: fast.runtime.fast, int8: await loadInt8() }
 }
