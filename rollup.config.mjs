@@ -60,12 +60,15 @@ const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'compress/index.js')]: './compress.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
 
 /** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
-const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(inflate|platform\/(builtin|pause))|compiler\/(packed|program))\.js$/
+const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(text|platform\/pause)|compiler\/(packed|program))\.js$/
+
+/** The binary has a file of its own, so that a bundle has its long text near the beginning, not amid code: gzip presses each in blocks of their own. */
+const fileOf = (id) => (first.test(id) ? 'shared' : id.endsWith('/kernels.generated.js') ? 'kernels' : undefined)
 
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
-  output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
+  output: { ...output, manualChunks: fileOf, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry || name === 'kernels' ? `${name.replace('.generated', '')}.js` : 'shared.js') },
   plugins: [...plugins, plain, wasm, edge], onwarn,
 }
 const command = {

@@ -1,11 +1,10 @@
-// The kernel binary: made from its deflated text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
+// The kernel binary: made from its text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
+import { wasm } from './kernels.generated.js'
 import { instantiateSync } from '@assemblyscript/loader'
 import { describe, message, RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { inflated } from './inflate.js'
-import { byteLength, deflated } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
 
@@ -51,26 +50,22 @@ function checkHost(): void {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
 }
 
-function bytes(): Uint8Array<ArrayBuffer> {
-  checkHost()
-  return inflated(deflated, byteLength)
-}
-
 /** Compiles, or says what the host lacks. Not validated before: that takes as long as compiling. */
-function moduleOf(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+function moduleOf(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  checkHost()
   try {
-    return new WebAssembly.Module(wasm)
+    return new WebAssembly.Module(bytes)
   } catch (error) {
-    if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
+    if (!WebAssembly.validate(bytes)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
     throw new RuntimeError(message('equigrad', 'a host that compiles WebAssembly', `a refusal (${error instanceof Error ? error.message : String(error)})`,
       "A page's Content-Security-Policy must have 'wasm-unsafe-eval' in script-src; an edge worker imports equigrad under the condition workerd or edge-light, or calls useKernels(module)."), { cause: error })
   }
 }
 
-const compile = (): WebAssembly.Module => (compiled ??= moduleOf(bytes()))
+const compile = (): WebAssembly.Module => (compiled ??= moduleOf(wasm()))
 
 /** The binary for lanes: it imports env.memory, shared. */
-export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(bytes())))
+export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(wasm())))
 
 /**
  * Gives the kernels to stores that are made from now on, instead of those inside the package: for hosts that do not compile from bytes, where a
@@ -97,10 +92,10 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 
 function compiledFrom(source: unknown): WebAssembly.Module {
   if (!(source instanceof ArrayBuffer) && !ArrayBuffer.isView(source)) throw new TypeError(message('useKernels', 'a WebAssembly.Module, or its bytes', describe(source)))
-  const wasm = source instanceof ArrayBuffer ? new Uint8Array(source.slice(0)) : new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
-  const magic = wasm[0] === 0 && wasm[1] === 0x61 && wasm[2] === 0x73 && wasm[3] === 0x6d
-  if (!magic) throw new TypeError(message('useKernels', 'the bytes of a WebAssembly module', `${wasm.length} bytes of something else`))
-  return moduleOf(wasm)
+  const bytes = source instanceof ArrayBuffer ? new Uint8Array(source.slice(0)) : new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
+  const magic = bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d
+  if (!magic) throw new TypeError(message('useKernels', 'the bytes of a WebAssembly module', `${bytes.length} bytes of something else`))
+  return moduleOf(bytes)
 }
 
 /**

@@ -3,7 +3,6 @@
 import { KC, PANEL, SCRATCH_BYTES, type KernelName } from '../compiler/kernels.js'
 import { NO_ACTIVATION } from '../core/codes.js'
 import { instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
-import { inflated } from './inflate.js'
 
 /** Whether a store's f32 products run by the relaxed multiply-add. */
 export interface FastRuntime {
@@ -28,8 +27,8 @@ export function loadFast(): Promise<KernelModule | string> { return (loading ??=
 
 async function load(): Promise<KernelModule | string> {
   try {
-    const { byteLength, deflated } = await import('./fast.generated.js')
-    found = await accepted(inflated(deflated, byteLength))
+    const { wasm } = await import('./fast.generated.js')
+    found = await accepted(wasm())
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined

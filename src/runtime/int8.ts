@@ -2,7 +2,6 @@
 import { PANEL } from '../compiler/kernels.js'
 import { kernelModule, kernelsOf, type Kernel } from './binary.js'
 import { accept } from './extensions.js'
-import { inflated } from './inflate.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -35,8 +34,8 @@ export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
 
 async function load(): Promise<Int8Runtime> {
   try {
-    const { byteLength, deflated } = await import('./int8.generated.js')
-    state = await acceptRelaxed(inflated(deflated, byteLength))
+    const { wasm } = await import('./int8.generated.js')
+    state = await acceptRelaxed(wasm())
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined
