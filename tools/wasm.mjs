@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ordered } from './wasm-order.mjs'
 import { textOf } from './wasm-text.mjs'
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
@@ -24,9 +25,13 @@ const modules = {
 
 async function compile(entry, target, out) {
   mkdirSync(dirname(out), { recursive: true })
-  const { error, stderr } = await asc.main([entry, '--config', 'asconfig.json', '--target', target, '--outFile', out, '--textFile', out.replace(/\.wasm$/, '.wat')])
+  const text = out.replace(/\.wasm$/, '.wat')
+  const { error, stderr } = await asc.main([entry, '--config', 'asconfig.json', '--target', target, '--outFile', out, '--textFile', text])
   if (error) { console.error(String(stderr)); console.error(String(error.message)); process.exit(1) }
-  return readFileSync(out)
+  const { wasm, wat } = ordered(readFileSync(out), readFileSync(text, 'utf8'))
+  writeFileSync(out, wasm)
+  writeFileSync(text, wat)
+  return wasm
 }
 
 const option = (name) => { const i = process.argv.indexOf(name); return i < 0 ? undefined : process.argv[i + 1] }
@@ -39,7 +44,7 @@ if (own !== undefined) {
 const time = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
 const filesOf = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
 const sources = ['assembly', 'bench/assembly'].flatMap(filesOf)
-const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs', 'tools/wasm-text.mjs'].map(time))
+const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs', 'tools/wasm-order.mjs', 'tools/wasm-text.mjs'].map(time))
 for (const [name, { entry, target }] of Object.entries(modules)) {
   const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]
   if (Math.min(time(out), time(generated)) > newest) continue
