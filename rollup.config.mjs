@@ -43,6 +43,15 @@ const named = {
   },
 }
 
+/** The binary before all else: gzip presses its text and code in blocks of their own, so a bundle is smaller where the one does not lie amid the other. */
+const binaryFirst = {
+  name: 'binary-first',
+  renderChunk(code) {
+    const own = /^import .* from '\.\/kernels\.js';\n/m.exec(code)?.[0]
+    return own === undefined ? null : own + code.replace(own, '')
+  },
+}
+
 /** Drops comments and writes what is not ASCII as escapes: an engine reads a text of one byte a character, and shorter, faster. Names and lines stay, for stack traces. */
 const plain = {
   name: 'plain',
@@ -62,14 +71,14 @@ const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/
 /** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
 const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(text|platform\/pause)|compiler\/(packed|program))\.js$/
 
-/** The binary has a file of its own, so that a bundle has its long text near the beginning, not amid code: gzip presses each in blocks of their own. */
+/** The binary has a file of its own (binaryFirst). */
 const fileOf = (id) => (first.test(id) ? 'shared' : id.endsWith('/kernels.generated.js') ? 'kernels' : undefined)
 
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
   output: { ...output, manualChunks: fileOf, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry || name === 'kernels' ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, wasm, edge], onwarn,
+  plugins: [...plugins, binaryFirst, plain, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },

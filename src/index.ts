@@ -1,10 +1,10 @@
 // The public face of the default entry: explicit names, nothing at import time.
-export { useKernels } from './runtime/binary.js'
 export { sequential, type SequentialOptions } from './train/sequential.js'
 export { functional } from './train/functional.js'
 export { gradients, step, type Step, type StepInput, type StepOptions } from './train/step.js'
 export { input, type InputOptions } from './model/define.js'
 export { createStore, Store, type Runtime, type StoreOptions } from './runtime/store.js'
+export { useKernels } from './runtime/binary.js'
 export { Value, type Scalar } from './compiler/graph/value.js'
 export { constantOf as constant, type Numbers } from './compiler/ops/constant.js'
 export { abs, affine, clip, exp, log, neg, reciprocal, relu, sigmoid, sign, softplus, sqrt, square, tanh } from './compiler/ops/unary.js'

@@ -49,7 +49,6 @@ for (const [name, { entry, target }] of Object.entries(modules)) {
   const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]
   if (Math.min(time(out), time(generated)) > newest) continue
   const wasm = await compile(entry, target, out)
-  writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}.\nimport { wasmOf } from './text.js'\n\n` +
-    `export const wasm = (): Uint8Array<ArrayBuffer> => wasmOf(${wasm.length},\n  '${textOf(wasm)}')\n`)
+  writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}.\nexport const wasm = {\n  length: ${wasm.length},\n  text: '${textOf(wasm)}',\n}\n`)
   console.error(`${name}.wasm ${wasm.length} bytes, gzipped ${gzipSync(wasm, { level: 9 }).length}`)
 }

@@ -1,12 +1,13 @@
 // The kernel binary: made from its text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
-import { wasm } from './kernels.generated.js'
 import { instantiateSync } from '@assemblyscript/loader'
 import { describe, message, RuntimeError } from '../core/errors.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
+import { wasm } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
+import { wasmOf } from './text.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
@@ -62,10 +63,10 @@ function moduleOf(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   }
 }
 
-const compile = (): WebAssembly.Module => (compiled ??= moduleOf(wasm()))
+const compile = (): WebAssembly.Module => (compiled ??= moduleOf(wasmOf(wasm)))
 
 /** The binary for lanes: it imports env.memory, shared. */
-export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(wasm())))
+export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(wasmOf(wasm))))
 
 /**
  * Gives the kernels to stores that are made from now on, instead of those inside the package: for hosts that do not compile from bytes, where a

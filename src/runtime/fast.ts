@@ -3,6 +3,7 @@
 import { KC, PANEL, SCRATCH_BYTES, type KernelName } from '../compiler/kernels.js'
 import { NO_ACTIVATION } from '../core/codes.js'
 import { instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from './binary.js'
+import { wasmOf } from './text.js'
 
 /** Whether a store's f32 products run by the relaxed multiply-add. */
 export interface FastRuntime {
@@ -28,7 +29,7 @@ export function loadFast(): Promise<KernelModule | string> { return (loading ??=
 async function load(): Promise<KernelModule | string> {
   try {
     const { wasm } = await import('./fast.generated.js')
-    found = await accepted(wasm())
+    found = await accepted(wasmOf(wasm))
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined

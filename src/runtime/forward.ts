@@ -1,6 +1,7 @@
 // The binary that only predicts: the forward kernels of the whole one, from the same sources, and the walk through a program's list of calls.
 import { RuntimeError } from '../core/errors.js'
 import { wasm } from './predict.generated.js'
+import { wasmOf } from './text.js'
 
 /** An instance with a memory of its own. */
 export interface Forward {
@@ -19,7 +20,7 @@ function compile(): WebAssembly.Module {
   if (compiled !== undefined) return compiled
   if (typeof WebAssembly === 'object') {
     // Not validated before: that takes as long as compiling.
-    try { return (compiled = new WebAssembly.Module(wasm())) } catch (error) { if (!(error instanceof WebAssembly.CompileError)) throw error }
+    try { return (compiled = new WebAssembly.Module(wasmOf(wasm))) } catch (error) { if (!(error instanceof WebAssembly.CompileError)) throw error }
   }
   throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
 }

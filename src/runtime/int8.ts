@@ -2,6 +2,7 @@
 import { PANEL } from '../compiler/kernels.js'
 import { kernelModule, kernelsOf, type Kernel } from './binary.js'
 import { accept } from './extensions.js'
+import { wasmOf } from './text.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -35,7 +36,7 @@ export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
 async function load(): Promise<Int8Runtime> {
   try {
     const { wasm } = await import('./int8.generated.js')
-    state = await acceptRelaxed(wasm())
+    state = await acceptRelaxed(wasmOf(wasm))
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined

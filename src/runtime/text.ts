@@ -5,8 +5,10 @@ const NO_DIGITS = '"$\'<\\`'
 /** Digits that are a byte alone; the two after them take another along. */
 const ALONE = 86
 
-/** @param length - bytes of the module @param text - its digits, behind its ALONE most frequent bytes in hexadecimal */
-export function wasmOf(length: number, text: string): Uint8Array<ArrayBuffer> {
+/** A module: its bytes, and its digits behind its ALONE most frequent bytes in hexadecimal. */
+export interface WasmText { readonly length: number; readonly text: string }
+
+export function wasmOf({ length, text }: WasmText): Uint8Array<ArrayBuffer> {
   const values = new Uint8Array(256), places = new Uint8Array(128), frequent = new Set<number>(), bytes = new Uint8Array(length)
   for (let i = 0; i < ALONE; i++) frequent.add(parseInt(text.slice(2 * i, 2 * i + 2), 16))
   values.set([...frequent])

@@ -12,7 +12,7 @@ const modules: readonly Uint8Array[] = [
   Uint8Array.from({ length: 256 }, (_, i) => i), Uint8Array.from({ length: 256 }, (_, i) => 255 - i), Uint8Array.from({ length: 90_000 }, (_, i) => (i % 777) ^ (i >> 11)),
 ]
 it('gives back what was written', () => {
-  for (const bytes of modules) expect(Buffer.from(wasmOf(bytes.length, textOf(bytes))).equals(bytes)).toBe(true)
+  for (const bytes of modules) expect(Buffer.from(wasmOf({ length: bytes.length, text: textOf(bytes) })).equals(bytes)).toBe(true)
 })
 it('a text is of characters that no quotes, template or page takes for its own', () => {
   for (const bytes of modules) expect(textOf(bytes)).toMatch(/^[!#%&(-;=-[\]-_a-~]{172,}$/)
