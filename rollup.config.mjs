@@ -46,9 +46,10 @@ const named = {
 /** The binary before all else: gzip presses its text and code in blocks of their own, so a bundle is smaller where the one does not lie amid the other. */
 const binaryFirst = {
   name: 'binary-first',
-  renderChunk(code) {
-    const own = /^import .* from '\.\/kernels\.js';\n/m.exec(code)?.[0]
-    return own === undefined ? null : own + code.replace(own, '')
+  renderChunk(code, _chunk, _options, { chunks }) {
+    const leads = (file) => file === 'kernels.js' || (chunks[file]?.imports ?? []).some(leads)
+    const own = (code.match(/^import .* from '\.\/.*';\n/gm) ?? []).filter((line) => leads(line.slice(line.lastIndexOf('/') + 1, -3)))
+    return own.join('') + own.reduce((rest, line) => rest.replace(line, ''), code)
   },
 }
 
