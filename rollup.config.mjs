@@ -78,7 +78,7 @@ const fileOf = (id) => (first.test(id) ? 'shared' : id.endsWith('/kernels.genera
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
-  output: { ...output, manualChunks: fileOf, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry || name === 'kernels' ? `${name.replace('.generated', '')}.js` : 'shared.js') },
+  output: { ...output, manualChunks: fileOf, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry || name === 'kernels' ? `${name}.js` : 'shared.js') },
   plugins: [...plugins, binaryFirst, plain, wasm, edge], onwarn,
 }
 const command = {

@@ -44,7 +44,6 @@ export function ordered(wasm, wat) {
   if (functions.length !== bodies.length) throw new Error(`${bodies.length} functions, ${functions.length} texts`)
   const places = order(bodies)
   let count = 0
-  const module = binaryen.parseText(wat.replace(/^ \(func \$[^]*?^ \)\n/gm, () => functions[places[count++]]))
-  module.setFeatures(binaryen.Features.All)
-  return { wasm: module.emitBinary(), wat: module.emitText() }
+  const text = wat.replace(/^ \(func \$[^]*?^ \)\n/gm, () => functions[places[count++]])
+  return { wasm: binaryen.parseText(text).emitBinary(), wat: text }
 }
