@@ -49,6 +49,16 @@ const named = {
   },
 }
 
+/** The binary before all else: gzip presses its text and code in blocks of their own, so a bundle is smaller where the one does not lie amid the other. */
+const binaryFirst = {
+  name: 'binary-first',
+  renderChunk(code, _chunk, _options, { chunks }) {
+    const leads = (file) => file === 'kernels.js' || (chunks[file]?.imports ?? []).some(leads)
+    const own = (code.match(/^import .* from '\.\/.*';\n/gm) ?? []).filter((line) => leads(line.slice(line.lastIndexOf('/') + 1, -3)))
+    return own.join('') + own.reduce((rest, line) => rest.replace(line, ''), code)
+  },
+}
+
 /** Drops comments and writes what is not ASCII as escapes: an engine reads a text of one byte a character, and shorter, faster. Names and lines stay, for stack traces. */
 const plain = {
   name: 'plain',
@@ -77,13 +87,16 @@ const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'compress/index.js')]: './compress.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
 
 /** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
-const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(inflate|platform\/(builtin|pause))|compiler\/(packed|program))\.js$/
+const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(text|platform\/pause)|compiler\/(packed|program))\.js$/
+
+/** The binary has a file of its own (binaryFirst). */
+const fileOf = (id) => (first.test(id) ? 'shared' : id.endsWith('/kernels.generated.js') ? 'kernels' : undefined)
 
 const library = {
   input: { index: `${from}/index.js`, data: `${from}/data/index.js`, compress: `${from}/compress/index.js`, predict: `${from}/predict.js`, doctor: `${from}/doctor/index.js`, worker: `${from}/worker.js` },
   // what is loaded only when it is needed has a name of its own
-  output: { ...output, manualChunks: (id) => (first.test(id) ? 'shared' : undefined), chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry ? `${name.replace('.generated', '')}.js` : 'shared.js') },
-  plugins: [...plugins, plain, typed, wasm, edge], onwarn,
+  output: { ...output, manualChunks: fileOf, chunkFileNames: ({ isDynamicEntry, name }) => (isDynamicEntry || name === 'kernels' ? `${name}.js` : 'shared.js') },
+  plugins: [...plugins, binaryFirst, plain, typed, wasm, edge], onwarn,
 }
 const command = {
   input: { cli: `${from}/cli/main.js` },

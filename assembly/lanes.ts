@@ -3,14 +3,16 @@
 
 /** The `count` floats at p, 1 to 3, the other lanes +0; reads no byte beyond them. */
 export function loadTail(p: usize, count: i32): v128 {
-  if (count == 1) return v128.load32_zero(p)
-  const two = v128.load64_zero(p)
-  return count == 2 ? two : v128.load_lane<f32>(p, two, 2, 8)
+  if (count == 2) return v128.load64_zero(p)
+  return count == 1 ? v128.load32_zero(p) : v128.load_lane<f32>(p, v128.load64_zero(p), 2, 8)
 }
 
 /** Stores the first `count` lanes, 1 to 3, at p. */
 export function storeTail(p: usize, x: v128, count: i32): void {
-  v128.store_lane<f32>(p, x, 0)
-  if (count > 1) v128.store_lane<f32>(p, x, 1, 4)
+  if (count == 1) {
+    v128.store_lane<f32>(p, x, 0)
+    return
+  }
+  v128.store_lane<i64>(p, x, 0)
   if (count > 2) v128.store_lane<f32>(p, x, 2, 8)
 }

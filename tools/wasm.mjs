@@ -1,11 +1,13 @@
-// Compiles assembly/ to WebAssembly and writes each module, deflated and in base64, as a TypeScript module src/runtime/NAME.generated.ts.
+// Compiles assembly/ to WebAssembly and writes each module, as a text, into a TypeScript module src/runtime/NAME.generated.ts.
 //   node tools/wasm.mjs                                    the package's modules that are older than their sources
 //   node tools/wasm.mjs --entry assembly/x.ts --out FILE   another entry, plain wasm only (for kernel work)
 import asc from 'assemblyscript/asc'
-import { deflateRawSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ordered } from './wasm-order.mjs'
+import { textOf } from './wasm-text.mjs'
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 
@@ -23,9 +25,13 @@ const modules = {
 
 async function compile(entry, target, out) {
   mkdirSync(dirname(out), { recursive: true })
-  const { error, stderr } = await asc.main([entry, '--config', 'asconfig.json', '--target', target, '--outFile', out, '--textFile', out.replace(/\.wasm$/, '.wat')])
+  const text = out.replace(/\.wasm$/, '.wat')
+  const { error, stderr } = await asc.main([entry, '--config', 'asconfig.json', '--target', target, '--outFile', out, '--textFile', text])
   if (error) { console.error(String(stderr)); console.error(String(error.message)); process.exit(1) }
-  return readFileSync(out)
+  const { wasm, wat } = ordered(readFileSync(out), readFileSync(text, 'utf8'))
+  writeFileSync(out, wasm)
+  writeFileSync(text, wat)
+  return wasm
 }
 
 const option = (name) => { const i = process.argv.indexOf(name); return i < 0 ? undefined : process.argv[i + 1] }
@@ -38,13 +44,11 @@ if (own !== undefined) {
 const time = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
 const filesOf = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
 const sources = ['assembly', 'bench/assembly'].flatMap(filesOf)
-const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs'].map(time))
+const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs', 'tools/wasm-order.mjs', 'tools/wasm-text.mjs'].map(time))
 for (const [name, { entry, target }] of Object.entries(modules)) {
   const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]
   if (Math.min(time(out), time(generated)) > newest) continue
   const wasm = await compile(entry, target, out)
-  const deflated = deflateRawSync(wasm, { level: 9 })
-  writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}: the module, deflated, in base64.\n` +
-    `export const byteLength = ${wasm.length}\nexport const deflated =\n  '${deflated.toString('base64')}'\n`)
-  console.error(`${name}.wasm ${wasm.length} bytes, deflated ${deflated.length}`)
+  writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}.\nexport const wasm = {\n  length: ${wasm.length},\n  text: '${textOf(wasm)}',\n}\n`)
+  console.error(`${name}.wasm ${wasm.length} bytes, gzipped ${gzipSync(wasm, { level: 9 }).length}`)
 }

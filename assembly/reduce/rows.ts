@@ -24,7 +24,8 @@ export function chunkSum(p: usize, count: i32): f32 {
 }
 
 /** Sum of the `width` floats at p; +0 of none. */
-export function rowSum(p: usize, width: i32): f32 {
+// @ts-ignore: decorator
+@inline export function rowSum(p: usize, width: i32): f32 {
   let sum: f32 = 0
   for (; width > 0; width -= KC, p += KC * 4) sum += chunkSum(p, min(KC, width))
   return sum
@@ -50,7 +51,8 @@ function products(a: usize, b: usize, y: usize, count: i32): void {
 }
 
 /** y[j] /= by */
-export function divideRow(y: usize, width: i32, by: f32): void {
+// @ts-ignore: decorator
+@inline export function divideRow(y: usize, width: i32, by: f32): void {
   const divisor = f32x4.splat(by)
   for (; width >= 4; width -= 4, y += 16) v128.store(y, f32x4.div(v128.load(y), divisor))
   if (width > 0) storeTail(y, f32x4.div(loadTail(y, width), divisor), width)

@@ -2,7 +2,7 @@
 import { createStore } from '../runtime/store.js'
 import { loadInt8, type Int8Runtime } from '../runtime/int8.js'
 import { hasSimd, largestMemory } from '../runtime/platform/engine.js'
-import { cores } from '../runtime/platform/workers.js'
+import { cores } from '../runtime/platform/host.js'
 import { dense } from '../nn/layers/dense.js'
 import { sequential } from '../train/sequential.js'
 import { expected } from './expected.js'

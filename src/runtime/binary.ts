@@ -1,15 +1,15 @@
-// The kernel binary: made from its deflated text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
+// The kernel binary: made from its text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
 import { instantiateSync } from '@assemblyscript/loader'
 import { message, RuntimeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { checkHost, given, moduleOf, type Binary } from './compile.js'
-import { inflated } from './inflate.js'
-import { byteLength, deflated } from './kernels.generated.js'
+import { given, moduleOf, type Binary } from './compile.js'
+import { wasm } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
+import { wasmOf } from './text.js'
 
 /** A kernel: computes tiles [begin, end) of the call that a descriptor describes. */
 export type Kernel = (descriptor: number, scratch: number, tileBegin: number, tileEnd: number) => void
@@ -49,15 +49,10 @@ export const kernelNumber = (name: KernelName): number => kernelNumbers.get(name
 let compiled: WebAssembly.Module | undefined
 let compiledShared: WebAssembly.Module | undefined
 
-function bytes(): Uint8Array<ArrayBuffer> {
-  checkHost()
-  return inflated(deflated, byteLength)
-}
-
-const compile = (): WebAssembly.Module => (compiled ??= moduleOf(bytes()))
+const compile = (): WebAssembly.Module => (compiled ??= moduleOf(wasmOf(wasm)))
 
 /** The binary for lanes: it imports env.memory, shared. */
-export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(bytes())))
+export const sharedModule = (): WebAssembly.Module => (compiledShared ??= moduleOf(withSharedMemory(wasmOf(wasm))))
 
 /** Modules beside the binary that a caller gave, by name. */
 const others = new Map<string, WebAssembly.Module | Uint8Array<ArrayBuffer>>()

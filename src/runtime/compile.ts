@@ -5,12 +5,13 @@ import { describe, message, RuntimeError } from '../core/errors.js'
 export type Binary = WebAssembly.Module | ArrayBuffer | ArrayBufferView
 
 /** Throws where there is no WebAssembly at all. */
-export function checkHost(): void {
+function checkHost(): void {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
 }
 
 /** Compiles, or says what the host lacks. Not validated before: that takes as long as compiling. */
 export function moduleOf(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  checkHost()
   try {
     return new WebAssembly.Module(wasm)
   } catch (error) {

@@ -1,9 +1,9 @@
 // The binary that only predicts: the forward kernels of the whole one, from the same sources, and the walk through a program's list of calls.
 import { message, RuntimeError } from '../core/errors.js'
 import { FORWARD } from '../compiler/packed.js'
-import { checkHost, given, moduleOf } from './compile.js'
-import { inflated } from './inflate.js'
-import { byteLength, deflated } from './predict.generated.js'
+import { given, moduleOf } from './compile.js'
+import { wasm } from './predict.generated.js'
+import { wasmOf } from './text.js'
 
 /** An instance with a memory of its own. */
 export interface Forward {
@@ -18,11 +18,6 @@ export interface Forward {
 
 let compiled: WebAssembly.Module | undefined
 
-function inlined(): WebAssembly.Module {
-  checkHost()
-  return moduleOf(inflated(deflated, byteLength))
-}
-
 /**
  * Gives the kernels to models that are loaded from now on, instead of those inside the package: for hosts that do not compile from bytes. Under the
  * conditions `workerd` and `edge-light` the package does so by itself.
@@ -33,7 +28,7 @@ function inlined(): WebAssembly.Module {
  * useKernels(readFileSync('predict.wasm')) // before the first model
  */
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
-  const wasm = given(source), module = wasm instanceof WebAssembly.Module ? wasm : moduleOf(wasm)
+  const own = given(source), module = own instanceof WebAssembly.Module ? own : moduleOf(own)
   const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name))
   if (WebAssembly.Module.imports(module).length > 0 || ![...FORWARD, ...OTHERS].every((name) => exported.has(name))) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'another module', 'Pass equigrad/predict.wasm of the version that you import.'))
   compiled = module
@@ -43,7 +38,7 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 const OTHERS = ['memory', 'table', 'heap_base', 'run_alone']
 
 export function instantiateForward(): Forward {
-  const { exports } = new WebAssembly.Instance(compiled ??= inlined())
+  const { exports } = new WebAssembly.Instance(compiled ??= moduleOf(wasmOf(wasm)))
   const { memory, table, heap_base: heapBase, run_alone: run } = exports
   if (!(memory instanceof WebAssembly.Memory) || !(table instanceof WebAssembly.Table) || typeof heapBase !== 'function' || typeof run !== 'function') throw new RuntimeError('equigrad: the binary lacks an export')
   const numbers = new Map<string, number>()

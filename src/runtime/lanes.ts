@@ -2,7 +2,8 @@
 // may not wait. The walk and the meetings are in WebAssembly (assembly/run); this starts, watches and ends the workers.
 import { SCRATCH_BYTES } from '../compiler/kernels.js'
 import { kernelNames, sharedModule, type Instance, type KernelModule } from './binary.js'
-import { cores, READY, startWorker, type LaneWorker } from './platform/workers.js'
+import { cores } from './platform/host.js'
+import { READY, startWorker, type LaneWorker } from './platform/workers.js'
 
 /** Words of the control block (assembly/run/run.ts). */
 const STOP = 1, SCRATCH = 4, LANES = 5, PATIENCE = 6, SPINS = 9, LINES = 32, LINE = 16
@@ -10,11 +11,8 @@ const STOP = 1, SCRATCH = 4, LANES = 5, PATIENCE = 6, SPINS = 9, LINES = 32, LIN
 const controlBytes = (count: number): number => (LINES + LINE * count) * 4
 export const lanesBytes = (count: number): number => controlBytes(count) + SCRATCH_BYTES * count
 
-/** Most lanes. */
-export const MOST_LANES = 256
-/** Milliseconds of one slice of a wait, and until a lane that does nothing is given up, or one that does not start. */
-const SLICE = 100
-export const PATIENCE_MS = 10_000
+/** Milliseconds of one slice of a wait, and until a worker that does not start is given up. */
+const SLICE = 100, START = 10_000
 
 /**
  * Looks at a word before a lane sleeps in a meeting: some hundred microseconds, for a lane that sleeps is woken late, and often on the core
@@ -80,7 +78,7 @@ export class Lanes {
   /** Resolves when all workers are ready (null), or one has died or is late. */
   #begin(): Promise<string | null> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => { resolve(`a worker did not start within ${PATIENCE_MS / 1000} s`) }, PATIENCE_MS)
+      const timer = setTimeout(() => { resolve(`a worker did not start within ${START / 1000} s`) }, START)
       this.#changed = () => {
         if (this.#gone === null && this.#ready < this.#workers.length) return
         clearTimeout(timer)

@@ -1,7 +1,7 @@
 // What one core can do of f32 mul + add at most, measured here and now: what speeds are a share of. Only the command line has it.
 import { RuntimeError } from '../core/errors.js'
-import { inflated } from './inflate.js'
-import { byteLength, deflated } from './peak.generated.js'
+import { wasm } from './peak.generated.js'
+import { wasmOf } from './text.js'
 
 /** Terms of the bare microkernel's sums: its operands, 12 kB, stay in the L1 cache. */
 const TERMS = 256
@@ -16,7 +16,7 @@ export interface PeakCandidate { readonly operations: number; readonly run: (rou
 
 /** The loops whose fastest is the limit: registers alone, and the bare microkernel of GEMM out of the L1 cache. */
 export function peakCandidates(): readonly PeakCandidate[] {
-  const { memory, chains12, micro1, micro4 } = new WebAssembly.Instance(new WebAssembly.Module(inflated(deflated, byteLength)), {}).exports
+  const { memory, chains12, micro1, micro4 } = new WebAssembly.Instance(new WebAssembly.Module(wasmOf(wasm)), {}).exports
   if (!(memory instanceof WebAssembly.Memory)) throw new RuntimeError('equigrad: the peak binary has no memory')
   new Float32Array(memory.buffer, BASE, 12 * TERMS).fill(1 / 3)
   const b = BASE + TERMS * 16, out = b + TERMS * 32

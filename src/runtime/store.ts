@@ -11,14 +11,18 @@ import type { Init } from '../compiler/graph/value.js'
 import { WORTH, type Worth } from '../compiler/work.js'
 import { instantiate, kernelsOf, type Instance, type KernelModule } from './binary.js'
 import { fastModule, loadFast, type FastRuntime } from './fast.js'
-import { Lanes, lanesBytes, MOST_LANES, PATIENCE_MS } from './lanes.js'
-import { cores, lacking, mayWait } from './platform/workers.js'
+import type { Lanes } from './lanes.js'
+import { cores, lacking, mayWait } from './platform/host.js'
 import { MOST_PAGES } from './shared.js'
 
 const PAGE = 65536
 const ALIGN = 64
 /** Addresses below 1024 are assumed unused by AssemblyScript. */
 const LOWEST = 1024
+/** Most lanes. */
+const MOST_LANES = 256
+/** Milliseconds until a lane that does nothing is given up. */
+export const PATIENCE_MS = 10_000
 const round = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN
 
 /** Bytes of linear memory. */
@@ -246,10 +250,13 @@ export class Store {
     if (this.#lanes !== undefined && this.#lanes.gone !== null) this.#giveUp(this.#lanes.gone)
     if (this.#lanes !== undefined || this.#wanted === 1) return
     const count = this.#wanted
+    // Most stores have one lane, and no need of this code.
+    const loaded = await import('./lanes.js').catch((error: unknown) => `the code of lanes could not be loaded (${error instanceof Error ? error.message : String(error)})`)
+    if (typeof loaded === 'string') { this.#oneLane(loaded); return }
     const modules = [...this.#modules]
-    const control = this.alloc(lanesBytes(count))
+    const control = this.alloc(loaded.lanesBytes(count))
     const memory = sharedMemory(this.byteLength / PAGE)
-    const lanes = memory === null ? 'no shared memory of that size' : await Lanes.start({ count, memory, control: control.address, modules, wait: mayWait(), patience: this.patience })
+    const lanes = memory === null ? 'no shared memory of that size' : await loaded.Lanes.start({ count, memory, control: control.address, modules, wait: mayWait(), patience: this.patience })
     // Disposed of while they started.
     if (typeof lanes !== 'string' && !this.wantsLanes) {
       lanes.end()

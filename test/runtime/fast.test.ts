@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { adam, conv2d, createStore, dense, flatten, sequential, sparseCategoricalCrossentropy, type Store } from '../../src/index.js'
 import { instantiate, kernelModule, kernelsOf, type Kernel } from '../../src/runtime/binary.js'
-import { agrees } from '../../src/runtime/fast.js'
+import { agrees } from '../../src/runtime/relaxed/fast.js'
 import { randomFloats } from '../support/numbers.js'
 
 const bytes = readFileSync('build/fast.wasm')

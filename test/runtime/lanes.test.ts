@@ -7,7 +7,7 @@ import workerThreads from 'node:worker_threads'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { adam, createStore, dense, dropout, gru, sequential, mse, sparseCategoricalCrossentropy, type Store } from '../../src/index.js'
-import { PATIENCE_MS } from '../../src/runtime/lanes.js'
+import { PATIENCE_MS } from '../../src/runtime/store.js'
 import { TrainableModel } from '../../src/train/model.js'
 import { Trainer } from '../../src/train/trainer.js'
 

@@ -1,4 +1,5 @@
 // Workers of the host: threads of Node, Deno and Bun, or those of a page. What differs between them ends here.
+import { builtin } from './host.js'
 
 /** What a worker is told when it starts. */
 export interface LaneStart {
@@ -50,38 +51,6 @@ interface Thread {
   terminate(): unknown
 }
 interface Threads { readonly Worker: new (source: string, options: { readonly eval: true; readonly workerData: LaneStart; readonly execArgv: readonly string[] }) => Thread }
-interface System { availableParallelism?(): number }
-interface Process { readonly getBuiltinModule?: (name: string) => unknown }
-
-/** A module of the host, where it is like Node: without an import that a bundle for a page would trip over. */
-function builtin(name: string): unknown {
-  const { process } = globalThis as { readonly process?: Process }
-  return process?.getBuiltinModule?.(name)
-}
-
-/** Processors that this process may use. */
-export function cores(): number {
-  const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } }
-  return (builtin('node:os') as System | undefined)?.availableParallelism?.() ?? navigator?.hardwareConcurrency ?? 1
-}
-
-/** Why this host has no lanes, or null. */
-export function lacking(): string | null {
-  if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
-  if (builtin('node:worker_threads') === undefined && (typeof Worker === 'undefined' || typeof Blob === 'undefined')) return 'no workers'
-  return null
-}
-
-/** May this thread wait for others? The main thread of a page may not. */
-export function mayWait(): boolean {
-  try {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Starts a worker, which keeps neither the process nor what `events` does not reach alive. */

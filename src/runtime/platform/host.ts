@@ -1,0 +1,33 @@
+// What a host has for lanes. What differs between hosts ends here.
+
+interface System { availableParallelism?(): number }
+interface Process { readonly getBuiltinModule?: (name: string) => unknown }
+
+/** A module of the host, where it is like Node: without an import that a bundle for a page would trip over. */
+export function builtin(name: string): unknown {
+  const { process } = globalThis as { readonly process?: Process }
+  return process?.getBuiltinModule?.(name)
+}
+
+/** Processors that this process may use. */
+export function cores(): number {
+  const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } }
+  return (builtin('node:os') as System | undefined)?.availableParallelism?.() ?? navigator?.hardwareConcurrency ?? 1
+}
+
+/** Why this host has no lanes, or null. */
+export function lacking(): string | null {
+  if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  if (builtin('node:worker_threads') === undefined && (typeof Worker === 'undefined' || typeof Blob === 'undefined')) return 'no workers'
+  return null
+}
+
+/** May this thread wait for others? The main thread of a page may not. */
+export function mayWait(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0)
+    return true
+  } catch {
+    return false
+  }
+}
