@@ -2,7 +2,8 @@
 // drawing serves light and dark. Runs in Node and in a page.
 import { short } from './table.mjs'
 
-const WIDTH = 720, LABEL = 190, VALUE = 150, ROW = 30, BAR = 18
+/** VALUE: room for a figure and a note behind the longest bar. Narrower than LEAST the letters would be too small: there it scrolls. */
+const WIDTH = 840, LEAST = 600, LABEL = 180, VALUE = 220, ROW = 30, BAR = 18
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 export const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ENTITIES[c])
 
@@ -22,12 +23,12 @@ export function barChart({ title, unit, bars }) {
       `<rect x="${LABEL}" y="${y}" width="${Math.max(1, x(value)).toFixed(1)}" height="${BAR}" rx="3" class="${ours ? 'ours' : 'bar'}"/>${range}` +
       `<text x="${end.toFixed(1)}" y="${middle}" class="value">${escape(short(value))}${note === '' ? '' : `<tspan class="note" dx="8">${escape(note)}</tspan>`}</text>`
   }
-  return `<svg class="bars" viewBox="0 0 ${WIDTH} ${bars.length * ROW}" role="img" aria-label="${escape(`${title}, ${unit}`)}">${bars.map(row).join('')}</svg>`
+  return `<div class="scroll"><svg class="bars" viewBox="0 0 ${WIDTH} ${bars.length * ROW}" role="img" aria-label="${escape(`${title}, ${unit}`)}">${bars.map(row).join('')}</svg></div>`
 }
 
 /** What the drawing needs of a page's style. */
 export const chartStyle = `
-.bars { display: block; width: 100%; max-width: ${WIDTH}px; height: auto; font-size: 13px }
+.bars { display: block; width: 100%; max-width: ${WIDTH}px; min-width: ${LEAST}px; height: auto; font-size: 13px }
 .bars text { fill: var(--text); dominant-baseline: central } .bars .name { text-anchor: end } .bars .name.ours { font-weight: 600 }
 .bars .value { font-variant-numeric: tabular-nums } .bars .note { fill: var(--soft); font-size: 12px }
 .bars rect.ours { fill: var(--ours) } .bars rect.bar { fill: var(--bar) } .bars .range { stroke: var(--text); stroke-width: 1.2; fill: none; opacity: .55 }`

@@ -7,7 +7,7 @@ import { figuresOf } from './table.mjs'
 
 /** Who has figures in which part. */
 const TAKING = {
-  size: ['equigrad', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js'],
+  size: ['equigrad', 'equigrad-predict', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js'],
   cold: ['equigrad', 'equigrad-predict', 'tfjs-wasm', 'jax-js', 'onnxruntime-web', 'tfjs-cpu', 'brain.js', 'torch'],
   memory: ['equigrad', 'tfjs-wasm', 'jax-js', 'tfjs-cpu'],
   steady: ['equigrad', 'jax-js', 'tfjs-wasm'],
@@ -19,7 +19,7 @@ const TAKING = {
  */
 export async function figures(parts, peers, options, add) {
   const is = (part) => parts === null || parts.includes(part)
-  const of = (names) => names.filter((name) => name === 'equigrad' || peers === null || peers.includes(name))
+  const of = (names) => names.filter((name) => name.startsWith('equigrad') || peers === null || peers.includes(name))
   const put = (table) => { add(table, figuresOf(table)) }
   if (is('W7')) { put(await sizes(of(TAKING.size))); put(await coldStarts(of(TAKING.cold), options)) }
   if (is('W8')) put(await memory(of(TAKING.memory), options))

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { median } from './statistics.mjs'
+import { titleOf } from './version.mjs'
 
 const run = promisify(execFile)
 const child = fileURLToPath(new URL('memory_child.mjs', import.meta.url))
@@ -24,7 +25,7 @@ export async function memory(names, { dir, node, say }) {
   const empty = await peakOf('W1')
   const rows = []
   for (const name of names) {
-    try { rows.push({ name, values: [(await peakOf('W1', name)) - empty, (await peakOf('W2', name)) - empty] }) } catch (error) { failed.push({ name, reason: String(error.stderr ?? error.message).split('\n').find((l) => /error/i.test(l)) ?? 'it failed' }) }
+    try { rows.push({ name: titleOf(name), values: [(await peakOf('W1', name)) - empty, (await peakOf('W2', name)) - empty] }) } catch (error) { failed.push({ name: titleOf(name), reason: String(error.stderr ?? error.message).split('\n').find((l) => /error/i.test(l)) ?? 'it failed' }) }
   }
   return {
     id: 'W8', title: 'most memory while training', note: `The high-water mark of the process, less ${empty.toFixed(0)} MiB of one that only reads the data; medians of ${TIMES}. Less is better.`,

@@ -6,7 +6,7 @@ import { columnsOf, matrixCells, reasonsOf, rowCells } from './table.mjs'
 /**
  * @typedef {{ readonly machine: Readonly<Record<string, string>>, readonly rows: readonly import('./race.mjs').Row[], readonly tables?: readonly Table[] }} Result
  * Figures that are not of a race (sizes, cold starts, memory): one column is drawn.
- * @typedef {{ readonly id: string, readonly title: string, readonly note: string, readonly columns: readonly { readonly name: string, readonly unit: string }[], readonly rows: readonly { readonly name: string, readonly values: readonly (number | null)[] }[], readonly failed: readonly { readonly name: string, readonly reason: string }[] }} Table
+ * @typedef {{ readonly id: string, readonly title: string, readonly note: string, readonly columns: readonly { readonly name: string, readonly unit: string }[], readonly rows: readonly { readonly name: string, readonly values: readonly (number | null)[], readonly note?: string }[], readonly failed: readonly { readonly name: string, readonly reason: string }[] }} Table
  */
 
 /** @param {Result} result */
@@ -49,7 +49,7 @@ function reasons(rows) {
 
 /** @param {Table} table */
 function tableSection({ id, title, note, columns, rows, failed }) {
-  const charts = columns.map(({ name, unit }, c) => `<h3>${escape(name)}, ${escape(unit)}</h3>${barChart({ title: name, unit, bars: rows.filter(({ values }) => values[c] !== null).map(({ name: peer, values }) => ({ name: peer, value: values[c], ours: peer.startsWith('equigrad') })) })}`)
+  const charts = columns.map(({ name, unit }, c) => `<h3>${escape(name)}, ${escape(unit)}</h3>${barChart({ title: name, unit, bars: rows.filter(({ values }) => values[c] !== null).map(({ name: peer, values, note: own }) => ({ name: peer, value: values[c], note: own, ours: peer.startsWith('equigrad') })) })}`)
   return `<section><h2>${escape(id)} · ${escape(title)}</h2><p class="note">${escape(note)}</p>${charts.join('')}
 ${failed.length === 0 ? '' : `<ul>${failed.map(({ name, reason }) => `<li>${escape(name)}: no figure, ${escape(reason)}</li>`).join('')}</ul>`}</section>`
 }

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { runsOn } from './cold.mjs'
+import { titleOf } from './version.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const root = join(here, '..', '..')
@@ -12,6 +14,7 @@ const root = join(here, '..', '..')
 /** The package that one installs, and the wasm files that its page fetches. */
 const libraries = {
   equigrad: { wasm: [] },
+  'equigrad-predict': { wasm: [] },
   'tfjs-wasm': { package: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm'], wasm: ['@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm'] },
   'tfjs-cpu': { package: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu'], wasm: [] },
   'onnxruntime-web': { package: ['onnxruntime-web'], wasm: ['onnxruntime-web/dist/ort-wasm-simd-threaded.wasm', 'onnxruntime-web/dist/ort-wasm-simd-threaded.mjs'] },
@@ -42,7 +45,7 @@ function closure(names) {
   return [...found]
 }
 
-const installed = (name) => (name === 'equigrad'
+const installed = (name) => (name.startsWith('equigrad')
   ? JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))[0].unpackedSize
   // a nested package lies in its parent's folder, which counts it already
   : closure(libraries[name].package).filter((dir, _, all) => !all.some((other) => dir !== other && dir.startsWith(`${other}/`))).reduce((sum, dir) => sum + bytesIn(dir), 0))
@@ -61,10 +64,10 @@ async function download(name) {
 export async function sizes(names) {
   const rows = [], failed = []
   for (const name of names.filter((n) => n in libraries)) {
-    try { rows.push({ name, values: [installed(name) / 1e6, (await download(name)) / 1e3] }) } catch (error) { failed.push({ name, reason: error.message.split('\n').slice(0, 2).join(' ') }) }
+    try { rows.push({ name: titleOf(name), values: [installed(name) / 1e6, (await download(name)) / 1e3], note: runsOn[name] }) } catch (error) { failed.push({ name: titleOf(name), reason: error.message.split('\n').slice(0, 2).join(' ') }) }
   }
   return {
-    id: 'W7', title: 'size', note: 'Installed: the package and all that it depends on. Download: a minified page that predicts the worked example, gzipped, with the wasm files that it fetches. Less is better.',
+    id: 'W7', title: 'size', note: 'Installed: the package and all that it depends on, as npm lays it on the disk. Download: a minified page that predicts the worked example, gzipped, with the wasm files that it fetches. Less is better.',
     columns: [{ name: 'installed', unit: 'MB' }, { name: 'download', unit: 'kB' }], rows, failed,
   }
 }

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { titleOf } from './version.mjs'
 
 const run = promisify(execFile)
 const child = fileURLToPath(new URL('steady_child.mjs', import.meta.url))
@@ -13,8 +14,8 @@ export async function steady(names, { dir, node, say }) {
     say(`5 000 steps of ${name}`)
     try {
       const { early, late, grown } = JSON.parse((await run(node, ['--expose-gc', child, dir, name])).stdout)
-      rows.push({ name, values: [early, late, (100 * late) / early, grown / 1000] })
-    } catch (error) { failed.push({ name, reason: String(error.stderr ?? error.message).split('\n').find((l) => /error/i.test(l)) ?? 'it failed' }) }
+      rows.push({ name: titleOf(name), values: [early, late, (100 * late) / early, grown / 1000] })
+    } catch (error) { failed.push({ name: titleOf(name), reason: String(error.stderr ?? error.message).split('\n').find((l) => /error/i.test(l)) ?? 'it failed' }) }
   }
   return {
     id: 'steady', title: 'the worked example over 5 000 steps', note: 'Samples a second of processor time, early and late; the heap after garbage collection.',

@@ -53,8 +53,18 @@ export function aligned(lines, words = false) {
   return lines.map((line) => line.map((cell, c) => (toLeft(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd())
 }
 
+/** A text in lines of at most so many letters, broken between words. @param {string} text */
+export function wrapped(text, width = 118) {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    if (lines.at(-1).length + word.length >= width) lines.push('')
+    lines.push(`${lines.pop()} ${word}`.trimStart())
+  }
+  return lines
+}
+
 /** Figures that are not of a race. @param {import('./report.mjs').Table} table */
 export function figuresOf({ id, title, note, columns, rows, failed }) {
-  const lines = [['', ...columns.map(({ name, unit }) => `${name}, ${unit}`)], ...rows.map(({ name, values }) => [name, ...values.map((v) => (v === null ? '' : short(v)))])]
-  return [`${id}  ${title}. ${note}`, ...aligned(lines).map((line) => `  ${line}`), ...failed.map(({ name, reason }) => `  ${name}: no figure, ${reason}`)].join('\n')
+  const lines = [['', ...columns.map(({ name, unit }) => `${name}, ${unit}`), ''], ...rows.map(({ name, values, note: own = '' }) => [name, ...values.map((v) => (v === null ? '' : short(v))), own])]
+  return [`${id}  ${title}`, ...wrapped(note).map((line) => `  ${line}`), ...aligned(lines, true).map((line) => `  ${line}`), ...failed.map(({ name, reason }) => `  ${name}: no figure, ${reason}`)].join('\n')
 }
