@@ -5,6 +5,7 @@ import { transformWithOxc } from 'vite'
 import { describe, expect, it } from 'vitest'
 import * as equigrad from '../src/index.js'
 import * as compress from '../src/compress/index.js'
+import * as predict from '../src/predict.js'
 import * as worker from '../src/worker.js'
 import * as data from '../src/data/index.js'
 import * as doctor from '../src/doctor/index.js'
@@ -24,7 +25,7 @@ function surroundings(): Record<string, unknown> {
   const { sequential, dense, adam, mse } = equigrad
   const model = sequential([dense(2), dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: mse() })
   const files: Readonly<Record<string, Uint8Array>> = {
-    'kernels.wasm': readFileSync('build/kernels.wasm'), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
+    'kernels.wasm': readFileSync('build/kernels.wasm'), 'predict.wasm': readFileSync('build/predict.wasm'), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
     ...equigrad, ...compress, ...data, ...doctor, ...worker, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
@@ -36,7 +37,8 @@ async function run({ where, code }: Example): Promise<void> {
   const { code: js } = await transformWithOxc(code.replace(/^import .* from .*$/gm, ''), 'example.ts')
   // what an example declares itself is not handed in
   const own = new Set([...js.matchAll(/\b(?:const|let) (?:(\w+)|\{([^}]*)\})/g)].flatMap(([, name, pattern]) => (name === undefined ? (pattern ?? '').split(',').map((p) => (p.split(':').pop() ?? '').trim()) : [name])))
-  const given = Object.entries(surroundings()).filter(([name]) => !own.has(name))
+  // names that two entries have are those of the one that an example imports
+  const given = Object.entries({ ...surroundings(), ...(code.includes("from 'equigrad/predict'") ? predict : {}) }).filter(([name]) => !own.has(name))
   const names = given.map(([name]) => name)
   if (typeof AsyncFunction !== 'function') throw new Error('no async functions')
   const f: unknown = Reflect.construct(AsyncFunction, [...names, js])
