@@ -5,11 +5,11 @@ import { transformWithOxc } from 'vite'
 import { describe, expect, it } from 'vitest'
 import * as equigrad from '../src/index.js'
 import * as compress from '../src/compress/index.js'
+import * as predict from '../src/predict.js'
 import * as worker from '../src/worker.js'
 import * as data from '../src/data/index.js'
 import * as doctor from '../src/doctor/index.js'
 import * as formats from '../src/formats/safetensors.js'
-import * as predict from '../src/predict.js'
 
 interface Example { readonly where: string; readonly code: string }
 
@@ -20,18 +20,15 @@ const readme: readonly Example[] = ['README.md', 'docs/clipping.md', 'docs/migra
 
 const AsyncFunction: unknown = Object.getPrototypeOf(async () => undefined).constructor
 
-/** Where names are those of equigrad/predict, some of which the default entry has too. */
-const PREDICT = /^src\/(predict\/|runtime\/forward)/
-
 /** What examples may name without making it: a compiled model with its data, and files. */
-function surroundings(where: string): Record<string, unknown> {
+function surroundings(): Record<string, unknown> {
   const { sequential, dense, adam, mse } = equigrad
   const model = sequential([dense(2), dense(3)], { input: [4] }).compile({ optimizer: adam(), loss: mse() })
   const files: Readonly<Record<string, Uint8Array>> = {
     ...Object.fromEntries(['kernels', 'predict', 'int8', 'fast'].map((name) => [`${name}.wasm`, readFileSync(`build/${name}.wasm`)])), 'model.safetensors': equigrad.save(model), 'train-images-idx3-ubyte.gz': data.writeIdx(new Uint8Array(4), [1, 2, 2]),
   }
   return {
-    ...equigrad, ...compress, ...data, ...doctor, ...worker, ...formats, ...(PREDICT.test(where) ? predict : {}), model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
+    ...equigrad, ...compress, ...data, ...doctor, ...worker, ...formats, model, x: new Float32Array(80).fill(0.5), y: new Float32Array(60),
     readFileSync: (name: string) => files[name], console: { log: () => undefined },
   }
 }
@@ -40,7 +37,8 @@ async function run({ where, code }: Example): Promise<void> {
   const { code: js } = await transformWithOxc(code.replace(/^import .* from .*$/gm, ''), 'example.ts')
   // what an example declares itself is not handed in
   const own = new Set([...js.matchAll(/\b(?:const|let) (?:(\w+)|\{([^}]*)\})/g)].flatMap(([, name, pattern]) => (name === undefined ? (pattern ?? '').split(',').map((p) => (p.split(':').pop() ?? '').trim()) : [name])))
-  const given = Object.entries(surroundings(where)).filter(([name]) => !own.has(name))
+  // names that two entries have are those of the one that an example imports
+  const given = Object.entries({ ...surroundings(), ...(code.includes("from 'equigrad/predict'") ? predict : {}) }).filter(([name]) => !own.has(name))
   const names = given.map(([name]) => name)
   if (typeof AsyncFunction !== 'function') throw new Error('no async functions')
   const f: unknown = Reflect.construct(AsyncFunction, [...names, js])

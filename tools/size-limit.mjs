@@ -7,6 +7,8 @@ const programs = [
   { name: 'equigrad/predict', budget: 25_000 },
   { name: 'equigrad/compress' },
   { name: 'equigrad/data' },
+  { name: 'equigrad/doctor' },
+  { name: 'equigrad/worker' },
   { name: 'equigrad', only: '{ adam, dense, mse, sequential }', meanwhile: 84_000 },
 ]
 

@@ -3,6 +3,9 @@ import { adam, binaryAccuracy, binaryCrossentropy, dense, sequential } from 'equ
 
 const POINTS = 400, GRID = 40, EPOCHS = 100
 const canvas = document.querySelector('canvas'), drawing = canvas.getContext('2d')
+/** What the network says, a pixel for each cell; drawn larger, the browser smooths it. */
+const map = new OffscreenCanvas(GRID, GRID), cells = map.getContext('2d')
+const [ORANGE, BLUE] = [[179, 69, 13], [20, 70, 160]]
 
 /** Point i: its spiral, 0 or 1, and where on it. */
 const spiral = (i) => i % 2
@@ -20,13 +23,14 @@ const model = sequential([dense(32, { activation: 'tanh' }), dense(32, { activat
 
 async function draw() {
   const { data } = await model.predict(grid)
-  const cell = canvas.width / GRID
-  data.forEach((p, i) => {
-    drawing.fillStyle = `hsl(${p > 0.5 ? 215 : 30} 80% ${95 - Math.abs(p - 0.5) * 50}%)`
-    drawing.fillRect((i % GRID) * cell, Math.floor(i / GRID) * cell, cell + 1, cell + 1)
-  })
+  const pixels = cells.createImageData(GRID, GRID)
+  // White where it is undecided
+  data.forEach((p, i) => { pixels.data.set([...(p > 0.5 ? BLUE : ORANGE), Math.abs(p - 0.5) * 200], 4 * i) })
+  cells.putImageData(pixels, 0, 0)
+  drawing.clearRect(0, 0, canvas.width, canvas.height)
+  drawing.drawImage(map, 0, 0, canvas.width, canvas.height)
   for (let i = 0; i < POINTS; i++) {
-    drawing.fillStyle = y[i] === 1 ? '#1446a0' : '#b3450d'
+    drawing.fillStyle = `rgb(${y[i] === 1 ? BLUE : ORANGE})`
     drawing.fillRect((x[2 * i] + 4.4) / 8.8 * canvas.width - 2, (x[2 * i + 1] + 4.4) / 8.8 * canvas.height - 2, 4, 4)
   }
 }

@@ -25,6 +25,7 @@ let compiled: WebAssembly.Module | undefined
  * @param source - `equigrad/predict.wasm` of this version, as a module or as bytes
  * @throws with nothing changed: TypeError for anything else; RuntimeError for a module without its exports, or where the host does not compile
  * @example
+ * import { useKernels } from 'equigrad/predict'
  * useKernels(readFileSync('predict.wasm')) // before the first model
  */
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {

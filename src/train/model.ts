@@ -312,6 +312,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
    */
   fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<History<unknown, unknown>>
   async fit(x: unknown, y?: unknown, options?: FitOptions<unknown, unknown>): Promise<unknown> {
+    // What is read and made before the first step takes longer than a step.
+    const pacer = new Pacer()
     const recipe = this.#compiled('fit')
     const streamed = isStream(x)
     const given: FitOptions<unknown, unknown> = (streamed ? y as FitOptions<unknown, unknown> | undefined : options) ?? {}
@@ -344,8 +346,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const batchSize = given.batchSize === 'full' ? n : Math.min(checkCount('fit.batchSize', given.batchSize ?? 32), streamed ? 0x7fffffff : n)
 
     return this.#exclusive(async () => {
-      // What is made before the first step takes longer than a step.
-      const pacer = new Pacer()
+      await pacer.due()
       const trainer = this.#training('fit')
       await pacer.due()
       const feed: Feed = data === undefined

@@ -64,6 +64,11 @@ globalThis.result = (async () => { const model = sequential([dense(2)], { input:
 const SAVED = `import { conv2d, dense, flatten, save, sequential } from 'equigrad'
 const model = sequential([conv2d(3, 2, { activation: 'relu' }), flatten(), dense(4, { activation: 'softmax' })], { input: [3, 3, 2], seed: 8 }), x = Float32Array.from({ length: 36 }, (_, i) => ((i * 37) % 23) / 16 - 0.5)
 console.log(JSON.stringify({ file: Buffer.from(save(model)).toString('base64'), x: x.join(), bits: new Uint32Array(model.predictSync(x).data.buffer).join() }))`
+const saved = JSON.parse(execute(process.execPath, ['--input-type=module', '--eval', SAVED], site))
+/** A module that knows equigrad/predict alone: `predicted()` gives the bits, or why there are none. */
+const alone = ({ file, x }) => `import { load } from 'equigrad/predict'
+const predicted = () => { try { return new Uint32Array(load(Uint8Array.from(atob('${file}'), (c) => c.charCodeAt(0))).predictSync(Float32Array.of(${x})).data.buffer).join() } catch (error) { return String(error) } }
+`
 const PREDICT = "import { dense, sequential } from 'equigrad'\nglobalThis.result = (async () => { try { sequential([dense(2)], { input: [2] }).predictSync(new Float32Array(2)); return 'predicted' } catch (error) { return String(error) } })()"
 
 const checks = {
@@ -72,6 +77,10 @@ const checks = {
     const source = readFileSync(at('train.js'), 'utf8').replace(/^import (\{.*\}) from ('.*')$/gm, 'const $1 = require($2)').replace('export async', 'async')
     writeFileSync(at('print.cjs'), `${source}\ntrain().then((result) => { console.log(JSON.stringify(result)) })\n`)
     compare(JSON.parse(execute(process.execPath, ['--no-warnings', 'print.cjs'], site)))
+  },
+  'node, require where that takes no modules, as before 20.19: Node says to import()': () => {
+    writeFileSync(at('required.cjs'), "try { require('equigrad') } catch ({ code, message }) { console.log(code, message) }\nimport('equigrad').then(({ dense }) => { console.log(typeof dense) })\n")
+    says(execute(process.execPath, ['--no-experimental-require-module', '--no-warnings', 'required.cjs'], site), /^ERR_REQUIRE_ESM require\(\) of ES Module [^]* dynamic import\(\)[^]*\nfunction\n$/)
   },
   'esbuild': async () => {
     await bundle({ entryPoints: ['print.js'], outfile: 'esbuild/print.cjs' })
@@ -144,13 +153,9 @@ const checks = {
     compare(result)
     for (const { path } of [result.fast, result.int8]) if (path !== 'relaxed') throw new Error(JSON.stringify(result))
     // equigrad/predict by itself, on a file that Node has saved
-    const { file, x, bits } = JSON.parse(execute(process.execPath, ['--input-type=module', '--eval', SAVED], site))
-    writeFileSync(at('predict.js'), `import { load } from 'equigrad/predict'
-const bits = () => { try { return new Uint32Array(load(Uint8Array.from(atob('${file}'), (c) => c.charCodeAt(0))).predictSync(Float32Array.of(${x})).data.buffer).join() } catch (error) { return String(error) } }
-export default { fetch: () => Response.json(bits()) }
-`)
+    writeFileSync(at('predict.js'), `${alone(saved)}export default { fetch: () => Response.json(predicted()) }\n`)
     const found = await run('predict')
-    if (found !== bits) throw new Error(`equigrad/predict: ${found}, in Node ${bits}`)
+    if (found !== saved.bits) throw new Error(`equigrad/predict: ${found}, in Node ${saved.bits}`)
   },
   'edge-light': async () => {
     await bundle({ entryPoints: ['worker.js'], outdir: 'edge-light', format: 'esm', conditions: ['edge-light'], external: ['*.wasm?module'] })
@@ -170,16 +175,18 @@ export default { fetch: () => Response.json(bits()) }
     says((await inWorkerd('no-condition', 'worker.js')).error, /^RuntimeError: equigrad: expected a host that compiles WebAssembly, got a refusal .* workerd or edge-light, or calls useKernels\(module\)/)
   },
   "a page whose Content-Security-Policy lacks 'wasm-unsafe-eval': is told of it": web(async () => {
-    writeFileSync(at('csp.js'), PREDICT)
-    await bundle({ entryPoints: ['csp.js'], outfile: 'csp/page.js' })
     page('csp', '<script src="page.js"></script>')
     const ask = async (policy) => {
       const server = await serve(at('csp'), { 'content-security-policy': policy })
       const { page: opened } = await openPage(browser, server.url)
       try { return await opened.evaluate(() => globalThis.result) } finally { await opened.close(); server.close() }
     }
-    says(await ask("script-src 'self'"), /^RuntimeError: equigrad: expected a host that compiles WebAssembly, got a refusal .*'wasm-unsafe-eval' in script-src/)
-    says(await ask("script-src 'self' 'wasm-unsafe-eval'"), /^predicted$/)
+    for (const [source, wanted] of [[PREDICT, /^predicted$/], [`${alone(saved)}globalThis.result = predicted()\n`, new RegExp(`^${saved.bits}$`)]]) {
+      writeFileSync(at('csp.js'), source)
+      await bundle({ entryPoints: ['csp.js'], outfile: 'csp/page.js' })
+      says(await ask("script-src 'self'"), /^RuntimeError: equigrad: expected a host that compiles WebAssembly, got a refusal .*'wasm-unsafe-eval' in script-src/)
+      says(await ask("script-src 'self' 'wasm-unsafe-eval'"), wanted)
+    }
   }),
   'a page without cross-origin isolation asked for lanes: one lane, and why': web(async () => {
     writeFileSync(at('lanes.html'), html(mapped(LANES)))

@@ -1,5 +1,5 @@
 // For tests of the built package outside of vitest: a project that has installed the packed tarball, a static server, Chromium, and a count.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -36,16 +36,32 @@ export async function serve(folder, headers = {}) {
   return { url: `http://localhost:${server.address().port}/`, close: () => { server.closeAllConnections(); server.close() } }
 }
 
+const CHROMIUM_ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const chromiumPath = () => [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path))
+const driver = (path) => join(root, 'test', 'runtimes', 'node_modules', path)
+
 /** Chromium by playwright-core of test/runtimes; null where one of them is absent. */
 export async function launchChromium(args = []) {
-  const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path))
-  const playwright = join(root, 'test', 'runtimes', 'node_modules', 'playwright-core', 'index.mjs')
+  const executablePath = chromiumPath(), playwright = driver('playwright-core/index.mjs')
   if (!executablePath || !existsSync(playwright)) return null
   const { chromium } = await import(pathToFileURL(playwright).href)
-  return await chromium.launch({
-    executablePath, headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
-  })
+  return await chromium.launch({ executablePath, headless: true, args: [...CHROMIUM_ARGS, ...args] })
+}
+
+/**
+ * Chromium with a window on a virtual screen, where a tab behind another is hidden; null where one of them or puppeteer-core is absent. Playwright keeps
+ * every tab visible. Returns { browser, close }.
+ */
+export async function launchWindow() {
+  const executablePath = chromiumPath(), screen = '/usr/bin/Xvfb', puppeteer = driver('puppeteer-core/lib/puppeteer/puppeteer-core.js')
+  if (!executablePath || !existsSync(puppeteer) || !existsSync(screen)) return null
+  const { default: { launch } } = await import(pathToFileURL(puppeteer).href)
+  const running = spawn(screen, ['-displayfd', '3', '-screen', '0', '800x600x24'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] })
+  const display = await new Promise((resolve, reject) => { running.stdio[3].once('data', (text) => { resolve(String(text).trim()) }); running.once('exit', () => { reject(new Error('Xvfb ended')) }) })
+  // What keeps tabs behind awake
+  const ignoreDefaultArgs = ['--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding', '--disable-background-timer-throttling']
+  const browser = await launch({ executablePath, headless: false, env: { ...process.env, DISPLAY: `:${display}` }, ignoreDefaultArgs, args: CHROMIUM_ARGS })
+  return { browser, close: async () => { await browser.close(); running.kill() } }
 }
 
 /** A page, with what went wrong in it: errors, warnings, what could not be fetched. `first` runs in it before all else. */
