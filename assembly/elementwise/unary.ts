@@ -1,5 +1,6 @@
 // f32_unary: y[i] = f(x[i]), a tile of ELEMENTS at a time. One loop per code; the choice is made once a call.
 import { ELEMENTS, Unary } from '../codes'
+import { loadTail, storeTail } from '../lanes'
 import { elu, leakyRelu } from '../math/activation'
 import { exp, log, relu, sigmoid, softplus, tanh } from '../math/f32x4'
 
@@ -33,46 +34,43 @@ import { exp, log, relu, sigmoid, softplus, tanh } from '../math/f32x4'
   return f32x4.add(f32x4.mul(alpha, x), beta)
 }
 
-/** y[0 … n) = f(x[0 … n)). The last n % 4 elements take the same formula in lane 0. */
+/** y = f(x), of whole vectors up to x = end. */
 // @ts-ignore: decorator
-@inline function loop(code: i32, x: usize, y: usize, n: i32, alpha: v128, beta: v128): void {
-  const end = x + (<usize>n << 2)
-  const vectorEnd = x + (<usize>(n & ~3) << 2)
-  while (x < vectorEnd) {
-    v128.store(y, apply(code, v128.load(x), alpha, beta))
-    x += 16
-    y += 16
-  }
-  while (x < end) {
-    v128.store_lane<f32>(y, apply(code, v128.load_splat<f32>(x), alpha, beta), 0)
-    x += 4
-    y += 4
+@inline function loop(code: i32, x: usize, y: usize, end: usize, alpha: v128, beta: v128): void {
+  for (; x < end; x += 16, y += 16) v128.store(y, apply(code, v128.load(x), alpha, beta))
+}
+
+function vectors(d: usize, x: usize, y: usize, bytes: usize): void {
+  const end = x + bytes, alpha = v128.load_splat<f32>(d, 16), beta = v128.load_splat<f32>(d, 20)
+  switch (load<i32>(d, 12)) {
+    case Unary.neg: loop(Unary.neg, x, y, end, alpha, beta); break
+    case Unary.exp: loop(Unary.exp, x, y, end, alpha, beta); break
+    case Unary.log: loop(Unary.log, x, y, end, alpha, beta); break
+    case Unary.sqrt: loop(Unary.sqrt, x, y, end, alpha, beta); break
+    case Unary.square: loop(Unary.square, x, y, end, alpha, beta); break
+    case Unary.abs: loop(Unary.abs, x, y, end, alpha, beta); break
+    case Unary.sign: loop(Unary.sign, x, y, end, alpha, beta); break
+    case Unary.reciprocal: loop(Unary.reciprocal, x, y, end, alpha, beta); break
+    case Unary.relu: loop(Unary.relu, x, y, end, alpha, beta); break
+    case Unary.leakyRelu: loop(Unary.leakyRelu, x, y, end, alpha, beta); break
+    case Unary.elu: loop(Unary.elu, x, y, end, alpha, beta); break
+    case Unary.sigmoid: loop(Unary.sigmoid, x, y, end, alpha, beta); break
+    case Unary.tanh: loop(Unary.tanh, x, y, end, alpha, beta); break
+    case Unary.softplus: loop(Unary.softplus, x, y, end, alpha, beta); break
+    case Unary.clip: loop(Unary.clip, x, y, end, alpha, beta); break
+    case Unary.affine: loop(Unary.affine, x, y, end, alpha, beta); break
   }
 }
 
-export function f32_unary(descriptor: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
+/** The last 1 to 3 elements of all go through scratch, so that each formula is there once. */
+export function f32_unary(d: usize, scratch: usize, tileBegin: i32, tileEnd: i32): void {
   const first = tileBegin * ELEMENTS
-  const n = min(load<i32>(descriptor, 8), tileEnd * ELEMENTS) - first
-  const x = load<usize>(descriptor, 0) + (<usize>first << 2)
-  const y = load<usize>(descriptor, 4) + (<usize>first << 2)
-  const alpha = v128.load_splat<f32>(descriptor, 16)
-  const beta = v128.load_splat<f32>(descriptor, 20)
-  switch (load<i32>(descriptor, 12)) {
-    case Unary.neg: loop(Unary.neg, x, y, n, alpha, beta); break
-    case Unary.exp: loop(Unary.exp, x, y, n, alpha, beta); break
-    case Unary.log: loop(Unary.log, x, y, n, alpha, beta); break
-    case Unary.sqrt: loop(Unary.sqrt, x, y, n, alpha, beta); break
-    case Unary.square: loop(Unary.square, x, y, n, alpha, beta); break
-    case Unary.abs: loop(Unary.abs, x, y, n, alpha, beta); break
-    case Unary.sign: loop(Unary.sign, x, y, n, alpha, beta); break
-    case Unary.reciprocal: loop(Unary.reciprocal, x, y, n, alpha, beta); break
-    case Unary.relu: loop(Unary.relu, x, y, n, alpha, beta); break
-    case Unary.leakyRelu: loop(Unary.leakyRelu, x, y, n, alpha, beta); break
-    case Unary.elu: loop(Unary.elu, x, y, n, alpha, beta); break
-    case Unary.sigmoid: loop(Unary.sigmoid, x, y, n, alpha, beta); break
-    case Unary.tanh: loop(Unary.tanh, x, y, n, alpha, beta); break
-    case Unary.softplus: loop(Unary.softplus, x, y, n, alpha, beta); break
-    case Unary.clip: loop(Unary.clip, x, y, n, alpha, beta); break
-    case Unary.affine: loop(Unary.affine, x, y, n, alpha, beta); break
-  }
+  const n = min(load<i32>(d, 8), tileEnd * ELEMENTS) - first
+  const whole = <usize>(n & ~3) << 2
+  const x = load<usize>(d, 0) + (<usize>first << 2), y = load<usize>(d, 4) + (<usize>first << 2)
+  vectors(d, x, y, whole)
+  if (n < 1 || !(n & 3)) return
+  v128.store(scratch, loadTail(x + whole, n & 3))
+  vectors(d, scratch, scratch, 16)
+  storeTail(y + whole, v128.load(scratch), n & 3)
 }

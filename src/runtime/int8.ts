@@ -1,5 +1,7 @@
 // Which integer product quantised models run on: the faster one (relaxed/int8.ts) is loaded when a quantised model is made or waited for.
+import { givenModule, kernelModule, kernelsOf } from './binary.js'
 import { accept } from './extensions.js'
+import { wasmOf } from './text.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -9,6 +11,7 @@ export interface Int8Runtime {
   readonly reason: string
 }
 
+const PACK = 'qs8_pack_u7', PRODUCT = 'qs8_gemm_u7'
 /** the module's name */
 export const INT8 = 'int8'
 const i16 = (reason: string): Int8Runtime => ({ path: 'i16', reason })
@@ -31,14 +34,22 @@ export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
 
 async function load(): Promise<Int8Runtime> {
   try {
-    const { acceptable } = await import('./relaxed/int8.js')
-    const module = await acceptable(INT8)
-    if (typeof module !== 'string') accept(module)
-    state = typeof module === 'string' ? i16(module) : { path: 'relaxed', reason: '' }
+    state = await acceptRelaxed(await import('./relaxed/int8.js'))
   } catch (error) {
     // What could not be fetched may be there next time.
     loading = undefined
     state = i16(`int8: the faster kernels could not be loaded (${error instanceof Error ? error.message : String(error)}); useKernels(…, { int8 }) takes equigrad/int8.wasm`)
   }
   return state
+}
+
+async function acceptRelaxed({ wasm, computesIntegers }: typeof import('./relaxed/int8.js')): Promise<Int8Runtime> {
+  const source = givenModule(INT8) ?? wasmOf(wasm)
+  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return i16('int8: this engine has no relaxed SIMD')
+  const module = await kernelModule(INT8, [PACK, PRODUCT], source)
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
+  const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
+  if (pack === undefined || product === undefined || !computesIntegers({ pack, product }, memory)) return i16('int8: this engine computes relaxed dot products wrong')
+  accept(module)
+  return { path: 'relaxed', reason: '' }
 }

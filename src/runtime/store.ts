@@ -9,10 +9,10 @@ import { elements, type Shape } from '../core/shape.js'
 import { ELEMENTS, kernelTable, SCRATCH_BYTES, type KernelField, type KernelName } from '../compiler/kernels.js'
 import type { Init } from '../compiler/graph/value.js'
 import { WORTH, type Worth } from '../compiler/work.js'
-import { instantiate, kernelsOf, type Instance, type KernelModule } from './binary.js'
+import { instantiate, kernelNames, kernelsOf, sharedModule, type Instance, type KernelModule } from './binary.js'
 import { fastModule, loadFast, type FastRuntime } from './fast.js'
 import type { Lanes } from './lanes.js'
-import { cores, lacking, mayWait } from './platform/host.js'
+import { cores, lacking, mayWait, threads } from './platform/host.js'
 import { MOST_PAGES } from './shared.js'
 
 const PAGE = 65536
@@ -254,9 +254,11 @@ export class Store {
     const loaded = await import('./lanes.js').catch((error: unknown) => `the code of lanes could not be loaded (${error instanceof Error ? error.message : String(error)})`)
     if (typeof loaded === 'string') { this.#oneLane(loaded); return }
     const modules = [...this.#modules]
-    const control = this.alloc(loaded.lanesBytes(count))
+    const control = this.alloc(loaded.lanesBytes(count, SCRATCH_BYTES))
     const memory = sharedMemory(this.byteLength / PAGE)
-    const lanes = memory === null ? 'no shared memory of that size' : await loaded.Lanes.start({ count, memory, control: control.address, modules, wait: mayWait(), patience: this.patience })
+    const lanes = memory === null ? 'no shared memory of that size' : await loaded.Lanes.start({
+      count, memory, module: sharedModule(), names: kernelNames, cores: cores(), threads: threads(), control: control.address, modules, wait: mayWait(), patience: this.patience,
+    })
     // Disposed of while they started.
     if (typeof lanes !== 'string' && !this.wantsLanes) {
       lanes.end()

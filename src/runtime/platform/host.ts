@@ -4,7 +4,7 @@ interface System { availableParallelism?(): number }
 interface Process { readonly getBuiltinModule?: (name: string) => unknown }
 
 /** A module of the host, where it is like Node: without an import that a bundle for a page would trip over. */
-export function builtin(name: string): unknown {
+function builtin(name: string): unknown {
   const { process } = globalThis as { readonly process?: Process }
   return process?.getBuiltinModule?.(name)
 }
@@ -15,10 +15,13 @@ export function cores(): number {
   return (builtin('node:os') as System | undefined)?.availableParallelism?.() ?? navigator?.hardwareConcurrency ?? 1
 }
 
+/** Its module of threads, or undefined where there is none. */
+export const threads = (): unknown => builtin('node:worker_threads')
+
 /** Why this host has no lanes, or null. */
 export function lacking(): string | null {
   if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
-  if (builtin('node:worker_threads') === undefined && (typeof Worker === 'undefined' || typeof Blob === 'undefined')) return 'no workers'
+  if (threads() === undefined && (typeof Worker === 'undefined' || typeof Blob === 'undefined')) return 'no workers'
   return null
 }
 

@@ -1,5 +1,4 @@
 // Workers of the host: threads of Node, Deno and Bun, or those of a page. What differs between them ends here.
-import { builtin } from './host.js'
 
 /** What a worker is told when it starts. */
 export interface LaneStart {
@@ -53,11 +52,14 @@ interface Thread {
 interface Threads { readonly Worker: new (source: string, options: { readonly eval: true; readonly workerData: LaneStart; readonly execArgv: readonly string[] }) => Thread }
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Starts a worker, which keeps neither the process nor what `events` does not reach alive. */
-export function startWorker(start: LaneStart, { said, died }: LaneEvents): LaneWorker {
-  const threads = builtin('node:worker_threads') as Threads | undefined
+/**
+ * Starts a worker, which keeps neither the process nor what `events` does not reach alive.
+ *
+ * @param threads - the host's module node:worker_threads, or undefined in a page
+ */
+export function startWorker(threads: unknown, start: LaneStart, { said, died }: LaneEvents): LaneWorker {
   if (threads === undefined) return inPage(start, { said, died })
-  const thread = new threads.Worker(IN_THREAD, { eval: true, workerData: start, execArgv: [] })
+  const thread = new (threads as Threads).Worker(IN_THREAD, { eval: true, workerData: start, execArgv: [] })
   thread.on('message', said)
   thread.on('error', (error) => { died(textOf(error)) })
   thread.on('exit', () => { died('its thread has ended') })

@@ -1,32 +1,25 @@
-// The f32 products by the relaxed multiply-add, loaded when a store asks for them. An engine may round a multiply-add once or twice, so what they
-// compute differs from host to host: the one thing in this package that may.
-import { KC, PANEL, SCRATCH_BYTES, type KernelName } from '../../compiler/kernels.js'
-import { NO_ACTIVATION } from '../../core/codes.js'
-import { givenModule, instantiate, kernelModule, kernelsOf, type Instance, type Kernel, type KernelModule } from '../binary.js'
-import { wasm } from '../fast.generated.js'
-import { wasmOf } from '../text.js'
+// The module with the f32 products by the relaxed multiply-add, and its test. It is loaded when a store asks for it, and imports nothing that is loaded
+// at once. An engine may round a multiply-add once or twice, so what the module computes differs from host to host: the one thing in this package that may.
+import type { Instance, Kernel } from '../binary.js'
 
-const KERNELS = ['f32_gemm', 'f32_conv'] as const satisfies readonly KernelName[]
+export { wasm } from '../fast.generated.js'
 
-/** The module, or why it is not for this engine. */
-export async function acceptable(): Promise<KernelModule | string> {
-  const source = givenModule('fast') ?? wasmOf(wasm)
-  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return 'fast: this engine has no relaxed SIMD'
-  const module = await kernelModule('fast', KERNELS, source)
-  const instance = instantiate()
-  const kernels = kernelsOf(module, instance.memory)
-  return KERNELS.every((name) => { const kernel = kernels.get(name); return kernel !== undefined && agrees(instance, name, kernel) }) ? module : 'fast: this engine computes relaxed multiply-adds wrong'
-}
+/** A kernel that it has. */
+export type FastKernel = 'f32_gemm' | 'f32_conv'
 
-/** Sizes of the test: rows that go four by four and one by one, whole panels and an edge, sums of two chunks. */
-const [M, N, K] = [6, 27, KC + 5]
+/** Numbers of the kernels' that the test needs: compiler/kernels.ts, core/codes.ts. */
+export type Numbers = Readonly<Record<'KC' | 'PANEL' | 'SCRATCH_BYTES' | 'NO_ACTIVATION', number>>
+
+/** Rows that go four by four and one by one; whole panels and an edge. Sums are of two chunks. */
+const M = 6, N = 27
 
 /**
  * The known-answer test: products of small whole numbers, whose sums are exact however they are rounded, have the baseline's bits.
  *
  * @param instance - the baseline, on the memory that the kernel has too; it is written over
  */
-export function agrees({ kernels, memory, heapBase }: Pick<Instance, 'kernels' | 'memory' | 'heapBase'>, name: typeof KERNELS[number], kernel: Kernel): boolean {
+export function agrees({ kernels, memory, heapBase }: Pick<Instance, 'kernels' | 'memory' | 'heapBase'>, name: FastKernel, kernel: Kernel, numbers: Numbers): boolean {
+  const { KC, PANEL, SCRATCH_BYTES } = numbers, K = KC + 5
   const panels = Math.ceil(N / PANEL)
   let top = Math.ceil(heapBase / 64) * 64
   const take = (bytes: number): number => { const at = top; top += Math.ceil(bytes / 64) * 64 + 64; return at }
@@ -35,7 +28,7 @@ export function agrees({ kernels, memory, heapBase }: Pick<Instance, 'kernels' |
   const whole = (i: number): number => (Math.imul(i + 1, 0x9e3779b1) >>> 28) - 8
   new Float32Array(memory.buffer, a, M * K).forEach((_, i, all) => { all[i] = whole(i) })
   new Float32Array(memory.buffer, b, panels * PANEL * K).forEach((_, i, all) => { all[i] = whole(i + 12345) })
-  return descriptorsOf(name, a, b).every((words) => {
+  return descriptorsOf(name, a, b, numbers).every((words) => {
     for (const [c, f] of [[expected, kernels[name]], [actual, kernel]] as const) {
       new Uint8Array(memory.buffer, c, M * N * 4).fill(0xff)
       new Int32Array(memory.buffer, descriptor, words.length).set(words.map((w, i) => (i === 2 ? c : w)))
@@ -47,7 +40,8 @@ export function agrees({ kernels, memory, heapBase }: Pick<Instance, 'kernels' |
 }
 
 /** Products M × N × K by each way through A that a kernel has. Word 2 is where C goes. */
-function descriptorsOf(name: typeof KERNELS[number], a: number, b: number): readonly (readonly number[])[] {
+function descriptorsOf(name: FastKernel, a: number, b: number, { KC, PANEL, NO_ACTIVATION }: Numbers): readonly (readonly number[])[] {
+  const K = KC + 5
   const [step, panel, cRow] = [4 * PANEL, 4 * PANEL * K, 4 * N]
   if (name === 'f32_gemm') {
     // a b c bias m n k aRow aStep bStep bPanel cRow activation alpha add cBlock

@@ -1,29 +1,15 @@
-// The integer product by relaxed SIMD, accepted only if it computes what integers are: loaded when it is asked for.
-import { PANEL } from '../../compiler/kernels.js'
-import { givenModule, kernelModule, kernelsOf, type Kernel, type KernelModule } from '../binary.js'
-import { wasm } from '../int8.generated.js'
-import { wasmOf } from '../text.js'
+// The module with the integer product by relaxed SIMD, and its test. It is loaded when it is asked for, and imports nothing that is loaded at once.
+import type { Kernel } from '../binary.js'
 
-const PACK = 'qs8_pack_u7', PRODUCT = 'qs8_gemm_u7'
-
-/** The module, with a name; or why it is not for this engine. */
-export async function acceptable(name: string): Promise<KernelModule | string> {
-  const source = givenModule(name) ?? wasmOf(wasm)
-  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return 'int8: this engine has no relaxed SIMD'
-  const module = await kernelModule(name, [PACK, PRODUCT], source)
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
-  const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
-  const right = pack !== undefined && product !== undefined && computesIntegers({ pack, product }, memory)
-  return right ? module : 'int8: this engine computes relaxed dot products wrong'
-}
+export { wasm } from '../int8.generated.js'
 
 /** The kernels of a module that multiplies integers. */
 export interface IntegerKernels { readonly pack: Kernel; readonly product: Kernel }
 
 // Where the test puts its operands in a page of memory: the descriptors of both calls, A [m, k], W [k, n], offsets, multipliers, panels, C.
 const [PACKING, DESCRIPTOR, A, W, OFFSET, MULTIPLIER, B, C] = [1024, 1088, 2048, 4096, 8192, 8448, 8704, 24576]
-/** Four panels at once and one more: every loop of the module takes part, since an engine may have compiled one function well and another badly. */
-const COLUMNS = 40
+/** Four panels of 8 at once and one more: every loop of the module takes part, since an engine may have compiled one function well and another badly. */
+const PANELS = 5, COLUMNS = 8 * PANELS
 /** Of one row, of groups of four and of six. */
 const ROW_COUNTS = [1, 4, 6]
 
@@ -54,7 +40,7 @@ function isProduct({ pack, product }: IntegerKernels, memory: WebAssembly.Memory
   // a b c m n k aRow cRow low high zeroPoint asFloat
   words(DESCRIPTOR, [A, B, C, m, COLUMNS, k, k, 4 * COLUMNS, 0, 0, 0, 1])
   view.setFloat32(DESCRIPTOR + 32, -Infinity, true)
-  pack(PACKING, 0, 0, COLUMNS / PANEL)
+  pack(PACKING, 0, 0, PANELS)
   product(DESCRIPTOR, 0, 0, 1)
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < COLUMNS; j++) {
