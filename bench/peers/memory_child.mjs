@@ -1,9 +1,10 @@
-// A process that trains so many steps, and says how much memory it held at most. Without an adapter: what reading the data takes.
+// A process that trains so many steps, and says how much memory it held at most, if it did train. Without an adapter: what reading the data takes.
 //   memory_child.mjs WORKLOAD DIR STEPS [ADAPTER]
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { load } from './adapters/index.mjs'
+import { checkTraining, firstLoss } from './checks.mjs'
 import { readData } from './files.mjs'
 import { workloads } from './workloads.mjs'
 
@@ -17,10 +18,16 @@ function peak() {
 }
 
 const data = readData(dir)
+let check = () => undefined
 if (name !== undefined) {
   const workload = workloads.find((w) => w.id === id)
   const subject = await (await load(name)).setup(workload, data, { wasm: (library) => `${dirname(require.resolve(library))}/`, threads: 1 })
+  const before = await subject.loss()
   await subject.run(Number(steps))
-  await subject.loss()
+  const after = await subject.loss()
+  check = () => checkTraining(before, after, Number(steps), firstLoss(workload, data))
 }
-process.stdout.write(`${peak()}\n`)
+const most = peak()
+// Afterwards: the check itself takes memory.
+check()
+process.stdout.write(`${most}\n`)

@@ -10,7 +10,8 @@ export const columnsOf = (first) => [first, 'median', 'range', 'by CPU time', 'o
 
 /** @param {import('./race.mjs').Row} row @param {boolean} ours */
 export function rowCells({ peer, version, check, rate, cpuRate, ratio, cpuRatio }, ours) {
-  const name = version === '' || version === undefined ? peer : `${peer} ${version}`
+  const [library, ...how] = peer.split(', ')
+  const name = version === '' || version === undefined ? peer : [`${library} ${version}`, ...how].join(', ')
   return [name, short(rate.median), range(rate), short(cpuRate.median), ours ? '' : times(ratio), ours || ratio === undefined ? '' : range(ratio), ours ? '' : times(cpuRatio), check]
 }
 

@@ -243,8 +243,8 @@ export class Model<I, O> {
    * @returns a tensor [n, …], a copy, or over `out`; for several outputs a record
    * @throws TypeError, RangeError, ShapeError for data or an array that does not fit
    * @example
-   * const out = new Float32Array(20 * 3) // the next call's results take the place of these
-   * const classes = (await model.predict(x, { out })).argMax()
+   * const out = new Float32Array(20 * 3) // x: 20 samples, the model has 3 outputs
+   * for (const frame of [x, x]) console.log((await model.predict(frame, { out })).argMax())
    */
   async predict<B extends ArrayBufferLike = ArrayBuffer>(x: DataOf<I>, options: PredictOptions<O, B> = {}): Promise<TensorOf<O, B>> {
     const job = this.#predictJob(x, options)

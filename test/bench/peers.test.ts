@@ -18,7 +18,7 @@ const { checkTraining, checkPredictions, checkProduct, firstLoss } = await load<
 }>('checks.mjs')
 const { predict, element } = await load<{ predict(n: Network, w: unknown, x: Float32Array, rows: number): Float64Array; element(p: unknown, a: Float32Array, b: Float32Array, r: number, c: number): number }>('reference.mjs')
 const { race } = await load<{ race(runners: readonly Runner[], w: Workload, options: { rounds: number; data: Data; say: (text: string) => void }): Promise<Row[]> }>('race.mjs')
-const { tableOf, aligned, short } = await load<{ tableOf(rows: readonly Row[]): string; aligned(lines: readonly (readonly string[])[]): string[]; short(x: number): string }>('table.mjs')
+const { tableOf, aligned, short, figuresOf } = await load<{ tableOf(rows: readonly Row[]): string; figuresOf(table: unknown): string; aligned(lines: readonly (readonly string[])[]): string[]; short(x: number): string }>('table.mjs')
 const { barChart } = await load<{ barChart(chart: unknown): string }>('chart.mjs')
 const { report } = await load<{ report(result: unknown): string }>('report.mjs')
 const { digits } = await import('../../src/data/index.js')
@@ -118,6 +118,17 @@ describe('what is printed', () => {
     expect(lines.length).toBe(5)
     expect(lines[3]).toMatch(/^ {2}other 1\.0 +100 +50\.0 to 200 +100 +10\.0 ×/)
     expect(lines[4]).toBe('  none, nobody: no figure, does not train')
+  })
+  it('a library is named with its version, then with how it runs', () => {
+    expect(tableOf([row('equigrad, 2 lanes', 10)])).toContain('equigrad 1.0, 2 lanes')
+  })
+  it('figures stand under their note, which is broken between words, with what each row is', () => {
+    const note = 'some words '.repeat(30).trim()
+    const lines = figuresOf({ id: 'W7', title: 'size', note, columns: [{ name: 'installed', unit: 'MB' }], rows: [{ name: 'a 1.0', values: [1.5], note: 'plain JavaScript' }, { name: 'b', values: [null] }], failed: [{ name: 'c', reason: 'none' }] }).split('\n')
+    expect(lines[0]).toBe('W7  size')
+    expect(lines.slice(1, 4).map((line) => line.trim()).join(' ')).toBe(note)
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(120)
+    expect(lines.slice(4).map((line) => line.trim().split(/ {2,}/))).toEqual([['installed, MB'], ['a 1.0', '1.50', 'plain JavaScript'], ['b'], ['c: no figure, none']])
   })
   it('a chart draws a bar for each value, and keeps text as text', () => {
     const svg = barChart({ title: 'a "title"', unit: 'x', bars: [{ name: '<b>', value: 2, low: 1, high: 3, ours: true }, { name: 'c', value: 0 }] })

@@ -34,6 +34,16 @@ export async function sequentialModel(): Promise<void> {
   same<typeof p, Tensor>(true)
   same<ReturnType<typeof p.argMax>, Int32Array>(true)
   p.topK(3).indices.at(0)
+  const shared = new Float32Array(new SharedArrayBuffer(40))
+  const into = await model.predict(x, { out: shared })
+  same<typeof into, Tensor<SharedArrayBuffer>>(true)
+  const atOnce = model.predictSync(x)
+  same<typeof atOnce, Tensor>(true)
+  void [into, atOnce]
+  // @ts-expect-error results are f32
+  model.predictSync(x, { out: new Float64Array(10) })
+  // @ts-expect-error misspelt option
+  await model.predict(x, { into: shared })
   void [loss, acc, va, first]
   same<typeof model.step, number>(true)
   same<typeof model.epoch, number>(true)

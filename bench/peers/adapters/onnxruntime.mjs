@@ -1,4 +1,5 @@
-// onnxruntime-web on WebAssembly. Its inputs are copied into its memory at each run, which it leaves no choice about.
+// onnxruntime-web on WebAssembly. Its inputs are copied into its memory at each run and its outputs into new arrays, which it leaves no choice about: of an
+// output that it is given it returns the array as it was.
 import * as ort from 'onnxruntime-web/wasm'
 import { operands, PIXELS, rowsOf } from '../data.mjs'
 import { dynamicInt8Model, f32Model, int8Model, productModel } from '../onnx.mjs'
