@@ -77,6 +77,38 @@ describe('floors', () => {
   })
 })
 
+describe('what is loaded when it is asked for', () => {
+  /** What a file imports at once, types left out, or when it runs to it. */
+  const loads = (s: Source, later: boolean): string[] => {
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (!later && ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+        const { importClause: clause } = node, named = clause?.namedBindings
+        const types = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword || (named !== undefined && ts.isNamedImports(named) && named.elements.every((e) => e.isTypeOnly))
+        if (!types) found.push(node.moduleSpecifier.text)
+      }
+      if (!later && ts.isExportDeclaration(node) && !node.isTypeOnly && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) found.push(node.moduleSpecifier.text)
+      const [only] = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword ? node.arguments : []
+      if (later && only !== undefined && ts.isStringLiteral(only)) found.push(only.text)
+      ts.forEachChild(node, visit)
+    }
+    visit(s.tree)
+    return found.filter((to) => to.startsWith('.')).map((to) => own(s.file, to))
+  }
+  const atOnce = new Map(sources.map((s) => [s.file, loads(s, false)]))
+  const closure = (from: readonly string[]): Set<string> => {
+    const all = new Set(from)
+    for (const file of all) for (const to of atOnce.get(file) ?? []) all.add(to)
+    return all
+  }
+  it('imports nothing that is loaded at once: a bundle can be one file', () => {
+    const later = sources.filter((s) => folderOf(s.file) !== 'cli').flatMap((s) => loads(s, true))
+    expect([...new Set(later)].sort()).toEqual(['src/runtime/lanes.ts', 'src/runtime/relaxed/fast.ts', 'src/runtime/relaxed/int8.ts'])
+    const first = closure(['src/index.ts'])
+    expect(later.flatMap((file) => [...closure([file])].filter((to) => first.has(to)).map((to) => `${file} → ${to}`))).toEqual([])
+  })
+})
+
 describe('who may name what', () => {
   const elsewhere = (allowed: RegExp, words: readonly string[]): string[] =>
     sources.filter((s) => !allowed.test(s.file)).flatMap((s) => { const named = names(s); return words.filter((w) => named.has(w)).map((w) => `${s.file}: ${w}`) })
