@@ -38,7 +38,7 @@ ${reasons(rows)}</section>`
 
 function productSection(rows) {
   const { peers, lines } = matrixCells(rows)
-  return `<section><h2>W6 · products of matrices m×n×k</h2><p class="note">GFLOP/s, more is better; in brackets how many times as fast ours is. nn: A·B, tn: Aᵀ·B, nt: A·Bᵀ. B fixed: a constant, which may be packed once; operands go in and results out as arrays where a library has no other way (ours, into one array, and onnxruntime-web, into a new one each time). Else both operands may change; onnxruntime-web copies them in at each run. tfjs-wasm and jax-js leave results in their memory and use it again.</p>
+  return `<section><h2>W6 · products of matrices m×n×k</h2><p class="note">GFLOP/s, more is better; in brackets how many times as fast ours is, by the clock and by CPU time. nn: A·B, tn: Aᵀ·B, nt: A·Bᵀ. B fixed: a constant, which may be packed once; operands go in and results out as arrays where a library has no other way (ours, into one array, and onnxruntime-web, into a new one each time). Else both operands may change; onnxruntime-web copies them in at each run. tfjs-wasm and jax-js leave results in their memory and use it again.</p>
 ${tableHtml(['product', ...peers], lines.map((cells) => ({ cells })))}${reasons(rows)}</section>`
 }
 

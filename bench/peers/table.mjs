@@ -36,7 +36,7 @@ export function matrixCells(rows) {
   const cell = (workload, peer) => {
     const row = rows.find((r) => r.workload === workload && r.peer === peer)
     if (row?.rate === undefined) return ''
-    return `${short(row.rate.median)}${row.ratio === undefined || peer === peers[0] ? '' : ` (${row.ratio.median.toFixed(2)} ×)`}`
+    return `${short(row.rate.median)}${row.ratio === undefined || peer === peers[0] ? '' : ` (${row.ratio.median.toFixed(2)}, ${row.cpuRatio.median.toFixed(2)} ×)`}`
   }
   return { peers, lines: [...new Set(rows.map(({ workload }) => workload))].map((id) => [id.split(' ').slice(1).join(' '), ...peers.map((peer) => cell(id, peer))]) }
 }
@@ -44,7 +44,7 @@ export function matrixCells(rows) {
 /** @param {readonly import('./race.mjs').Row[]} rows */
 export function matrixOf(rows) {
   const { peers, lines } = matrixCells(rows)
-  return [`W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is`, ...aligned([['', ...peers], ...lines]).map((line) => `  ${line}`), ...reasonsOf(rows).map((line) => `  ${line}`)].join('\n')
+  return [`W6  products m×n×k, ${rows[0].unit}; in brackets how many times as fast ours is, by the clock and by CPU time`, ...aligned([['', ...peers], ...lines]).map((line) => `  ${line}`), ...reasonsOf(rows).map((line) => `  ${line}`)].join('\n')
 }
 
 /** Columns of equal width: words to the left, numbers to the right. @param {readonly (readonly string[])[]} lines @param {boolean} [words] - is the last column words? */

@@ -18,7 +18,7 @@ const { checkTraining, checkPredictions, checkProduct, firstLoss } = await load<
 }>('checks.mjs')
 const { predict, element } = await load<{ predict(n: Network, w: unknown, x: Float32Array, rows: number): Float64Array; element(p: unknown, a: Float32Array, b: Float32Array, r: number, c: number): number }>('reference.mjs')
 const { race } = await load<{ race(runners: readonly Runner[], w: Workload, options: { rounds: number; data: Data; say: (text: string) => void }): Promise<Row[]> }>('race.mjs')
-const { tableOf, aligned, short, figuresOf } = await load<{ tableOf(rows: readonly Row[]): string; figuresOf(table: unknown): string; aligned(lines: readonly (readonly string[])[]): string[]; short(x: number): string }>('table.mjs')
+const { tableOf, matrixOf, aligned, short, figuresOf } = await load<{ tableOf(rows: readonly Row[]): string; matrixOf(rows: readonly Row[]): string; figuresOf(table: unknown): string; aligned(lines: readonly (readonly string[])[]): string[]; short(x: number): string }>('table.mjs')
 const { barChart } = await load<{ barChart(chart: unknown): string }>('chart.mjs')
 const { report } = await load<{ report(result: unknown): string }>('report.mjs')
 const { digits } = await import('../../src/data/index.js')
@@ -121,6 +121,12 @@ describe('what is printed', () => {
   })
   it('a library is named with its version, then with how it runs', () => {
     expect(tableOf([row('equigrad, 2 lanes', 10)])).toContain('equigrad 1.0, 2 lanes')
+  })
+  it('products have a line each, ratios by the clock and by CPU time', () => {
+    const lines = matrixOf([{ ...row('equigrad', 30), workload: 'W6 2×2×2 nn' }, { ...row('other', 10), workload: 'W6 2×2×2 nn', ratio: spread(3), cpuRatio: spread(2.5) }, { ...row('none'), workload: 'W6 2×2×2 nn' }]).split('\n')
+    expect(lines[1]!.trim().split(/ {2,}/)).toEqual(['equigrad', 'other'])
+    expect(lines[2]!.trim().split(/ {2,}/)).toEqual(['2×2×2 nn', '30.0', '10.0 (3.00, 2.50 ×)'])
+    expect(lines[3]).toBe('  none: no figure, does not train')
   })
   it('figures stand under their note, which is broken between words, with what each row is', () => {
     const note = 'some words '.repeat(30).trim()
