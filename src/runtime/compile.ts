@@ -4,6 +4,9 @@ import { describe, message, RuntimeError } from '../core/errors.js'
 /** A binary that a caller gives: compiled, or its bytes. */
 export type Binary = WebAssembly.Module | ArrayBuffer | ArrayBufferView
 
+/** What an error says. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /** Throws where there is no WebAssembly at all. */
 function checkHost(): void {
   if (typeof WebAssembly !== 'object') throw new RuntimeError('equigrad: expected a host with WebAssembly, got none. Use a current browser, Node, Deno, Bun or edge runtime.')
@@ -16,7 +19,7 @@ export function moduleOf(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
     return new WebAssembly.Module(wasm)
   } catch (error) {
     if (!WebAssembly.validate(wasm)) throw new RuntimeError('equigrad: expected a host with WebAssembly SIMD, got one without. It is there since Chrome 91, Firefox 89, Safari 16.4, Node 16.4.')
-    throw new RuntimeError(message('equigrad', 'a host that compiles WebAssembly', `a refusal (${error instanceof Error ? error.message : String(error)})`,
+    throw new RuntimeError(message('equigrad', 'a host that compiles WebAssembly', `a refusal (${reasonOf(error)})`,
       "A page's Content-Security-Policy must have 'wasm-unsafe-eval' in script-src; an edge worker imports equigrad under the condition workerd or edge-light, or calls useKernels(module)."), { cause: error })
   }
 }
