@@ -41,7 +41,7 @@ export interface Instance {
 
 /** What the binary exports beside the kernels. */
 interface Exports {
-  readonly memory?: WebAssembly.Memory
+  readonly memory: WebAssembly.Memory
   readonly table: WebAssembly.Table
   readonly heap_base: () => number
   readonly f64_exp: ExactMath['exp']
@@ -98,13 +98,12 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 /**
  * A new instance, with a memory of one page or as much as its static data needs.
  *
- * @param shared - a shared memory to run on instead, and the binary for it
+ * @param shared - a shared memory to run on instead, and the binary for it, which exports it too
  */
 export function instantiate(shared?: { readonly module: WebAssembly.Module; readonly memory: WebAssembly.Memory }): Instance {
   const module = shared?.module ?? (compiled ??= moduleOf(kernelBytes()))
   const exports = new WebAssembly.Instance(module, shared && { env: { memory: shared.memory } }).exports as WebAssembly.Exports & Exports
-  const { memory = shared?.memory, table, f64_exp: exp, f64_log: log, f64_pow: pow, f64_sin: sin, f64_cos: cos, run_alone: runAlone, start_lanes: startLanes, join_lanes: joinLanes } = exports
-  if (memory === undefined) throw new RuntimeError('equigrad: the kernel binary has no memory')
+  const { memory, table, f64_exp: exp, f64_log: log, f64_pow: pow, f64_sin: sin, f64_cos: cos, run_alone: runAlone, start_lanes: startLanes, join_lanes: joinLanes } = exports
   const kernels = Object.fromEntries(kernelNames.map((name) => [name, exports[name] as Kernel])) as Record<KernelName, Kernel>
   const replace: Instance['replace'] = (others) => {
     Object.assign(kernels, others)

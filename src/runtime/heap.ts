@@ -18,10 +18,11 @@ export interface Block { readonly address: number; readonly bytes: number }
 export class Heap {
   protected instance: Instance = instantiate()
   /** free stretches, by address, never touching */
-  #free: readonly Block[] = []
+  #free: { address: number; bytes: number }[] = []
   #top = round(Math.max(LOWEST, this.instance.heapBase))
   #arena: Block = { address: 0, bytes: 0 }
   #arenaGeneration = 0
+  #views: { readonly bytes: Uint8Array; readonly view: DataView } | undefined
   /** scratch of the one lane */
   readonly scratch: number = this.alloc(SCRATCH_BYTES).address
 
@@ -37,11 +38,16 @@ export class Heap {
   get byteLength(): number { return this.#buffer.byteLength }
   get #buffer(): ArrayBufferLike { return this.instance.memory.buffer }
 
-  // Views of the memory: they end when it grows, and are taken again.
+  // Views of the memory: they end when it grows, and are taken again. Those of all of it are kept: a step asks for them many times.
   /** All bytes. */
-  get bytes(): Uint8Array { return new Uint8Array(this.#buffer) }
+  get bytes(): Uint8Array { return this.#whole().bytes }
   /** All bytes, for single words. */
-  get view(): DataView { return new DataView(this.#buffer) }
+  get view(): DataView { return this.#whole().view }
+  #whole(): { readonly bytes: Uint8Array; readonly view: DataView } {
+    const buffer = this.#buffer
+    if (this.#views?.view.buffer !== buffer) this.#views = { bytes: new Uint8Array(buffer), view: new DataView(buffer) }
+    return this.#views
+  }
   /** `length` f32 elements at a byte address, a multiple of 4. */
   f32(address: number, length: number): Float32Array { return new Float32Array(this.#buffer, address, length) }
   /** `length` f64 elements at a byte address, a multiple of 8. */
@@ -52,14 +58,15 @@ export class Heap {
   /** Reserves bytes at an address that is a multiple of 64. Their contents are undefined. */
   alloc(bytes: number): Block {
     const size = round(Math.max(bytes, 1))
-    const hole = this.#free.find((f) => f.bytes >= size)
-    const address = hole?.address ?? this.#top
+    const at = this.#free.findIndex((f) => f.bytes >= size)
+    const hole = this.#free[at], address = hole?.address ?? this.#top
     if (hole === undefined) {
       this.#grow(address + size)
       this.#top = address + size
-    } else {
-      const rest = { address: address + size, bytes: hole.bytes - size }
-      this.#free = this.#free.flatMap((f) => (f !== hole ? f : rest.bytes > 0 ? rest : []))
+    } else if (hole.bytes === size) this.#free.splice(at, 1)
+    else {
+      hole.address += size
+      hole.bytes -= size
     }
     return { address, bytes: size }
   }

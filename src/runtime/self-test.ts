@@ -47,7 +47,7 @@ export function digest(exports: WebAssembly.Exports): number {
   memory.grow(3)
   const at = (word: number): number => base + 4 * word
   const words = new Uint32Array(memory.buffer, base, END)
-  new Float32Array(memory.buffer, base, RESULTS).forEach((_, i, all) => { all[i] = Math.imul(i + 1, 0x9e3779b1) / 2 ** 31 })
+  new Float32Array(memory.buffer, base, RESULTS).forEach((_, i, all) => { all[i] = Math.imul(i + 1, 0x9e3779b1) / 0x80000000 })
   const calls: Readonly<Record<string, readonly number[]>> = {
     f32_gemm: [at(A), at(B), at(RESULTS), 0, M, N, K, 4 * K, 4, 32, 32 * K, 4 * N, NO_ACTIVATION, 0, 0, 0],
     f32_softmax: [at(RESULTS), at(RESULTS + 256), M, N],
