@@ -1,6 +1,5 @@
 // The kernel binary: made from its text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
-import { instantiateSync } from '@assemblyscript/loader'
 import { message, RuntimeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
@@ -102,7 +101,7 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 export const instantiate = (shared?: WebAssembly.Memory): Instance => instanceOf(shared === undefined ? compile() : sharedModule(), shared)
 
 function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): Instance {
-  const { exports } = instantiateSync(module, shared === undefined ? {} : { env: { memory: shared } }).instance
+  const { exports } = new WebAssembly.Instance(module, shared === undefined ? {} : { env: { memory: shared } })
   const call = (name: string): ((...x: number[]) => number) => {
     const f = exports[name]
     if (typeof f !== 'function') throw new RuntimeError(`equigrad: the kernel binary lacks ${name}`)
