@@ -4,7 +4,7 @@ import { message, RuntimeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { given, moduleOf, type Binary } from './compile.js'
+import { given, isBytes, moduleOf, type Binary } from './compile.js'
 import { wasm } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
@@ -81,7 +81,7 @@ export interface OtherKernels {
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView, options: OtherKernels = {}): void {
   checkOptions('useKernels', options, ['int8', 'fast'])
   const wasm = given(source), beside = Object.entries(options).map(([name, other]: [string, Binary]) => [name, given(other)] as const)
-  const module = wasm instanceof WebAssembly.Module ? wasm : moduleOf(wasm)
+  const module = isBytes(wasm) ? moduleOf(wasm) : wasm
   const remedy = 'Pass equigrad/kernels.wasm of the version that you import.'
   const why = misfit(module)
   if (why !== null) throw new RuntimeError(message('useKernels', 'the kernels of this version', `a module that is not: ${why}`, remedy))
@@ -128,10 +128,10 @@ function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): In
 export async function kernelModule(name: string, kernels: readonly KernelName[], source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<KernelModule> {
   let shared: WebAssembly.Module | undefined
   const ofBytes = (): WebAssembly.Module => {
-    if (source instanceof WebAssembly.Module) throw new RuntimeError(message('useKernels', `the bytes of equigrad/${name}.wasm for lanes`, 'a compiled module'))
+    if (!isBytes(source)) throw new RuntimeError(message('useKernels', `the bytes of equigrad/${name}.wasm for lanes`, 'a compiled module'))
     return new WebAssembly.Module(withSharedImport(source))
   }
-  return { name, kernels, module: source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source), shared: () => (shared ??= ofBytes()) }
+  return { name, kernels, module: isBytes(source) ? await WebAssembly.compile(source) : source, shared: () => (shared ??= ofBytes()) }
 }
 
 /** The kernels of a module on a memory. */
