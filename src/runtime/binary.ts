@@ -4,7 +4,7 @@ import { message, RuntimeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { given, moduleOf, type Binary } from './compile.js'
+import { given, isBytes, moduleOf, type Binary } from './compile.js'
 import { wasm } from './kernels.generated.js'
 import { tested } from './self-test.js'
 import { wasmOf } from './text.js'
@@ -121,7 +121,7 @@ export function instantiate(shared?: { readonly module: WebAssembly.Module; read
  */
 export async function kernelModule<Name extends KernelName>(name: string, kernels: readonly Name[], bytes: () => Uint8Array<ArrayBuffer>): Promise<KernelModule<Name> | null> {
   const source = others.get(name) ?? bytes()
-  if (source instanceof WebAssembly.Module) return { name, kernels, source, module: source }
+  if (!isBytes(source)) return { name, kernels, source, module: source }
   return WebAssembly.validate(source) ? { name, kernels, source, module: await WebAssembly.compile(source) } : null
 }
 

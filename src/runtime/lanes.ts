@@ -44,7 +44,7 @@ let compiled: WebAssembly.Module | undefined
 
 /** A module beside the binary, for their memory. */
 function ofShared({ name, kernels, source }: KernelModule): KernelModule {
-  if (source instanceof WebAssembly.Module) throw new TypeError(`useKernels: expected the bytes of equigrad/${name}.wasm for lanes, got a compiled module.`)
+  if (!(source instanceof Uint8Array)) throw new TypeError(`useKernels: expected the bytes of equigrad/${name}.wasm for lanes, got a compiled module.`)
   return { name, kernels, source, module: new WebAssembly.Module(withSharedImport(source)) }
 }
 

@@ -2,7 +2,7 @@
 // predicts has some of the kernels of the whole one.
 import { message, RuntimeError } from '../core/errors.js'
 import { NO_ACTIVATION, randomCode, SCRATCH_BYTES } from '../core/codes.js'
-import { given, moduleOf, type Binary } from './compile.js'
+import { given, isBytes, moduleOf, type Binary } from './compile.js'
 
 /** What {@link digest} is of this version's kernels.wasm and predict.wasm; test/runtime/kernels.test.ts says the new ones when their bits have changed. */
 export const ANSWERS: readonly number[] = [2072877239, 609199028]
@@ -15,7 +15,7 @@ export const ANSWERS: readonly number[] = [2072877239, 609199028]
  * @throws TypeError for what is no module; RuntimeError for another one
  */
 export function tested(file: string, source: Binary, names: readonly string[]): WebAssembly.Module {
-  const own = given(source), module = own instanceof WebAssembly.Module ? own : moduleOf(own)
+  const own = given(source), module = isBytes(own) ? moduleOf(own) : own
   const why = misfit(module, names)
   if (why !== null) throw new RuntimeError(message('useKernels', 'the kernels of this version', why, `Pass equigrad/${file}.wasm of the version that you import.`))
   return module
