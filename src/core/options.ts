@@ -37,6 +37,12 @@ export function checkFlag(where: string, value: unknown): boolean {
   return value
 }
 
+/** An object that is no list and no view of bytes, else TypeError: a copy of it. */
+export function checkRecord(where: string, given: unknown, what = 'an object'): Readonly<Record<string, unknown>> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) throw new TypeError(message(where, what, describe(given)))
+  return { ...given }
+}
+
 /** A list of strings, else TypeError. */
 export function checkNames(where: string, value: unknown): readonly string[] {
   if (!Array.isArray(value) || !value.every((v) => typeof v === 'string')) throw new TypeError(message(where, 'a list of strings', describe(value)))

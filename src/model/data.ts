@@ -1,5 +1,6 @@
 // Data as users pass it, as rows of numbers in their own element type. What can be refused is refused here, before anything has changed.
 import { describe, message, ShapeError } from '../core/errors.js'
+import { checkRecord } from '../core/options.js'
 import { elements, formatShape, type DType, type Shape } from '../core/shape.js'
 import type { InputSpec } from '../compiler/graph/value.js'
 
@@ -123,10 +124,7 @@ export function sliceRows({ data, dtype, width }: Rows, from: number, to: number
 /** The bytes of rows. */
 export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 
-export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
-  return { ...data }
-}
+export const asRecord = (where: string, data: unknown): Readonly<Record<string, unknown>> => checkRecord(where, data, 'a record of data by name')
 
 /** The entries of a record, of which none may have another name. @param what - they are, for messages */
 export function namedOnly(where: string, what: string, given: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
