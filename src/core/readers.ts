@@ -1,6 +1,6 @@
 // Readers: what is given, checked. Options are read by them, and what a file says.
 import { describe, message } from './errors.js'
-import { checkCount, checkFlag, checkNumber, checkOptions, checkRecord, checkWord, type NumberRule } from './options.js'
+import { checkCount, checkFlag, checkGiven, checkNumber, checkRecord, checkWord, type NumberRule } from './options.js'
 
 /** What is given at a place, checked: a TypeError or RangeError names the place. */
 export type Reader<T> = (where: string, given: unknown) => T
@@ -19,14 +19,20 @@ export function readFields<F extends Fields>(where: string, given: unknown, fiel
   })) as Read<F>
 }
 
-/** Options by their readers; throws on one that has none. */
+/** Options by their readers; throws on one that has none, and where there is no object of options. */
 export function readOptions<F extends Fields>(where: string, given: object | undefined, fields: F): Read<F> {
-  checkOptions(where, given, Object.keys(fields))
-  return readFields(where, given ?? {}, fields)
+  checkGiven(where, given, Object.keys(fields))
+  return readFields(where, given, fields)
 }
 
 /** A number within a rule. */
 export const number = (fallback?: number, rule: NumberRule = {}): Reader<number> => (where, given) => checkNumber(where, given ?? fallback, rule)
+/** A number > 0. */
+export const positive = (fallback?: number): Reader<number> => number(fallback, { above: 0 })
+/** A number ≥ 0. */
+export const notNegative = (fallback?: number): Reader<number> => number(fallback, { min: 0 })
+/** A number from 0 to below 1. */
+export const share = (fallback?: number): Reader<number> => number(fallback, { min: 0, below: 1 })
 /** A whole number ≥ 1. */
 export const count = (fallback?: number, max?: number): Reader<number> => (where, given) => checkCount(where, given ?? fallback, max)
 /** true or false. */
@@ -40,6 +46,13 @@ export const text: Reader<string> = (where, given) => {
 }
 /** Nothing, or what a reader reads. */
 export const optional = <T>(read: Reader<T>): Reader<T | undefined> => (where, given) => (given === undefined ? given : read(where, given))
+/** A word that stands for something, or that itself where it is a function. @param what - it is, for messages */
+export const wordOr = <W extends string, T extends (...given: never[]) => unknown>(what: string, named: Readonly<Record<W, T>>, fallback?: W): Reader<T> => (where, given) => {
+  const value = given ?? fallback
+  if (typeof value === 'function') return value as T
+  if (typeof value !== 'string') throw new TypeError(message(where, what, describe(value)))
+  return named[checkWord(where, value, Object.keys(named) as W[])]
+}
 /** Items that one reader reads. */
 export const list = <T>(read: Reader<T>): Reader<readonly T[]> => (where, given) => {
   if (!Array.isArray(given)) throw new TypeError(message(where, 'a list', describe(given)))

@@ -1,6 +1,6 @@
 // Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
 import { message, ShapeError } from '../core/errors.js'
-import { checkFlag, checkOptions, checkWord } from '../core/options.js'
+import { flag, readOptions, word } from '../core/readers.js'
 import { formatShape, type Shape } from '../core/shape.js'
 import { Value } from '../compiler/graph/value.js'
 import { add, div, logitXent, mul, sub } from '../compiler/ops/binary.js'
@@ -80,8 +80,7 @@ export const mae = (): Loss<NumericData, 'mae'> => lossOf('mae', 'values', (y, t
  * @param options - `fromLogits` (default false)
  */
 export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'binaryCrossentropy'> {
-  checkOptions('binaryCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('binaryCrossentropy.fromLogits', options.fromLogits ?? false)
+  const { fromLogits } = readOptions('binaryCrossentropy', options, { fromLogits: flag(false) })
   return lossOf('binaryCrossentropy', 'values', (output, t) => {
     const logits = logitsOf(output, 'sigmoid', fromLogits)
     if (logits !== null) return logitXent(logits, t)
@@ -96,8 +95,7 @@ export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<Nume
  * @param options - `fromLogits` (default false)
  */
 export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'categoricalCrossentropy'> {
-  checkOptions('categoricalCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('categoricalCrossentropy.fromLogits', options.fromLogits ?? false)
+  const { fromLogits } = readOptions('categoricalCrossentropy', options, { fromLogits: flag(false) })
   return lossOf('categoricalCrossentropy', 'values', (output, t) => {
     const logits = logitsOf(output, 'softmax', fromLogits)
     return neg(sum(mul(t, logits === null ? log(normalized(output)) : logSoftmax(logits)), -1))
@@ -110,8 +108,7 @@ export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss
  * @param options - `fromLogits` (default false)
  */
 export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {}): Loss<Labels, 'sparseCategoricalCrossentropy'> {
-  checkOptions('sparseCategoricalCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('sparseCategoricalCrossentropy.fromLogits', options.fromLogits ?? false)
+  const { fromLogits } = readOptions('sparseCategoricalCrossentropy', options, { fromLogits: flag(false) })
   return lossOf('sparseCategoricalCrossentropy', 'classes', (output, labels) => {
     // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
     return sparseXent(logitsOf(output, 'softmax', fromLogits) ?? log(normalized(output)), labels)
@@ -147,8 +144,7 @@ export function loss<const N extends string>(name: N, perElement: (output: Value
 export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options: LossOptions<'classes'> & { readonly labels: 'classes' }): Loss<Labels, N>
 export function loss(name: string, perElement: (output: Value, y: Value) => Value, options: LossOptions<LabelKind> = {}): Loss<never> {
   checkOwn('loss', name, perElement)
-  checkOptions('loss', options, ['labels'])
-  const labelKind = checkWord<LabelKind>('loss.labels', options.labels ?? 'values', ['values', 'classes'])
+  const { labels: labelKind } = readOptions('loss', options, { labels: word(['values', 'classes'], 'values') })
   const perSample = (output: Value, y: Value): Value => ownPerSample(`loss '${name}'`, perElement(output, y))
   return { kind: name, name, labelKind, perSample, build: perSample }
 }

@@ -1,7 +1,7 @@
 // Readers of what a file says: its JSON becomes the types of a definition and a training, or an error.
 import { describe, message } from '../core/errors.js'
-import { checkCount, checkFlag as flag, checkNumber as finite, checkSeed, checkWord } from '../core/options.js'
-import { list, map, optional, readFields, text, word, type Fields, type Read, type Reader } from '../core/readers.js'
+import { checkCount, checkFlag as flag, checkNumber as finite, checkSeed } from '../core/options.js'
+import { list, map, optional, readFields, text, type Fields, type Read, type Reader } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
 import type { DType, Shape } from '../core/shape.js'
 import { kernelTable } from '../compiler/kernels.js'
@@ -16,19 +16,20 @@ import type { BoardState } from './scores.js'
 
 function refuse(where: string, expected: string, given: unknown): never { throw new RangeError(message(where, expected, describe(given))) }
 
+const oneOf = <const W extends string>(...words: readonly W[]): Reader<W> => (where, v) => words.find((w) => w === v) ?? refuse(where, `one of ${words.join(', ')}`, v)
 const whole: Reader<number> = (where, v) => finite(where, v, { integer: true, min: 0, max: 0x8000_0000 })
 /** A seed, or what is counted without a bound. */
 const long: Reader<number> = checkSeed
 const real: Reader<number> = (where, v) => (typeof v === 'number' ? v : refuse(where, 'a number', v))
 /** ±∞ may bound a clip; NaN is no setting of anything. */
 const ordered: Reader<number> = (where, v) => (typeof v === 'number' && !Number.isNaN(v) ? v : refuse(where, 'a number', v))
-const dataType: Reader<DType> = (where, v) => checkWord(where, v, ['f32', 'f64', 'i32', 'u8'])
+const dataType: Reader<DType> = (where, v) => oneOf('f32', 'f64', 'i32', 'u8')(where, v)
 const shape: Reader<Shape> = (where, v) => list((at, d) => (d === 'n' ? d : whole(at, d)))(where, v)
 const attr: Reader<Attr> = (where, v) => (typeof v === 'string' || typeof v === 'boolean' ? v : Array.isArray(v) ? list(ordered)(where, v) : ordered(where, v))
 
 /** An object of one of several kinds: a field tells which, and so what other fields there are. */
 function readKind<K extends string, C extends Fields, R extends Readonly<Record<string, Fields>>>(where: string, given: unknown, key: K, common: C, kinds: R): { [W in keyof R & string]: Read<C> & Read<R[W]> & { readonly [N in K]: W } }[keyof R & string] {
-  const { [key]: kind } = readFields(where, given, { [key]: word(Object.keys(kinds)) })
+  const { [key]: kind } = readFields(where, given, { [key]: oneOf(...Object.keys(kinds)) })
   return readFields(where, given, { ...common, [key]: () => kind, ...kinds[String(kind)] }) as never
 }
 
@@ -44,7 +45,7 @@ const inputSpec: Reader<InputSpec> = (where, v) => readFields(where, v, {
 })
 
 const graphValue: Reader<GraphValue> = (where, v) => {
-  const made = readKind(where, v, 'role', { id: whole, shape, dtype: word(['f32', 'f64', 'i32', 'u8', 'i8']) }, {
+  const made = readKind(where, v, 'role', { id: whole, shape, dtype: oneOf('f32', 'f64', 'i32', 'u8', 'i8') }, {
     temp: {}, param: { key: text, spec: paramSpec }, input: { spec: inputSpec }, constant: { data: list(real) }, scalar: { name: text },
   })
   const size = made.shape.reduce<number>((product, d) => (d === 'n' ? NaN : product * d), 1)
@@ -83,9 +84,9 @@ function isSeven(nodes: readonly GraphNode[], value: number | undefined): boolea
 const OPERANDS = { add: 2, sub: 2, mul: 2, div: 2, min: 2, max: 2, pow: 2, exp: 1, cos: 1, sqrt: 1, floor: 1, ifLess: 4 } as const
 const scalar: Reader<Expression> = (where, v) => {
   if (typeof v === 'number') return v
-  if (typeof v === 'string') return checkWord(where, v, ['step', 't', 'scale'])
+  if (typeof v === 'string') return oneOf('step', 't', 'scale')(where, v)
   const [operator, ...operands] = list<unknown>((_, x) => x)(where, v)
-  const name = checkWord(`${where}[0]`, operator, Object.keys(OPERANDS) as (keyof typeof OPERANDS)[])
+  const name = oneOf(...Object.keys(OPERANDS) as (keyof typeof OPERANDS)[])(`${where}[0]`, operator)
   if (operands.length !== OPERANDS[name]) refuse(where, `${OPERANDS[name]} operands of ${name}`, operands.length)
   return [name, ...operands.map((x, i) => scalar(`${where}[${i + 1}]`, x))]
 }
@@ -95,8 +96,8 @@ const COMMON = ['pieces', 'segments', 'g', 'factor', 'ok', 'clipValue']
 
 const optimizer: Reader<OptimizerData> = (where, v) => {
   const made = readFields(where, v, {
-    kind: text, kernel: word(['f32_sgd', 'f32_rmsprop', 'f32_adam']), states: list(text), scalars: map(scalar), constants: map(finite), flags: map(whole),
-    clipping: (at, c) => readFields(at, c, { kind: word(['none', 'value', 'norm', 'globalNorm']), limit: real }),
+    kind: text, kernel: oneOf('f32_sgd', 'f32_rmsprop', 'f32_adam'), states: list(text), scalars: map(scalar), constants: map(finite), flags: map(whole),
+    clipping: (at, c) => readFields(at, c, { kind: oneOf('none', 'value', 'norm', 'globalNorm'), limit: real }),
     learningRate: scalar, decay: (at, d) => readFields(at, d, { rate: finite, exclude: list(text) }),
   })
   const given = [...made.states, ...[made.scalars, made.constants, made.flags].flatMap((fields) => Object.keys(fields))]

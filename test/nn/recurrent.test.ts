@@ -267,7 +267,7 @@ test('constraints hold the weights of recurrent layers', async () => {
       expect(Math.max(...norms), key).toBeLessThan(limit * (1 + 1e-6))
     }
   }
-  expect(() => lstm(3, { recurrentConstraint: 'nonneg' as never })).toThrow('lstm: recurrentConstraint')
+  expect(() => lstm(3, { recurrentConstraint: 'nonneg' as never })).toThrow('lstm.recurrentConstraint')
 })
 
 describe('what is refused', () => {
