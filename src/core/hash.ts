@@ -1,7 +1,8 @@
 // SHA-256 in hexadecimal, and a canonical JSON to hash.
 import { Sha256 } from './sha256.js'
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
+/** Bytes in hexadecimal. */
+export const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
 
 /** SHA-256 of some bytes, or of several pieces one after the other, in hexadecimal. */
 export function sha256Hex(...pieces: readonly (Uint8Array | string)[]): string {

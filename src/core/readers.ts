@@ -1,6 +1,6 @@
 // Readers: what is given, checked. Options are read by them, and what a file says.
 import { describe, message } from './errors.js'
-import { checkCount, checkFlag, checkGiven, checkNumber, checkRecord, checkWord, type NumberRule } from './options.js'
+import { checkCount, checkFlag, checkOptions, checkNumber, checkRecord, checkWord, type NumberRule } from './options.js'
 
 /** What is given at a place, checked: a TypeError or RangeError names the place. */
 export type Reader<T> = (where: string, given: unknown) => T
@@ -21,10 +21,12 @@ export function readFields<F extends Fields>(where: string, given: unknown, fiel
 
 /** Options by their readers; throws on one that has none, and where there is no object of options. */
 export function readOptions<F extends Fields>(where: string, given: object | undefined, fields: F): Read<F> {
-  checkGiven(where, given, Object.keys(fields))
+  checkOptions(where, given, Object.keys(fields))
   return readFields(where, given, fields)
 }
 
+/** Anything, to be read later. */
+export const any: Reader<unknown> = (_, given) => given
 /** A number within a rule. */
 export const number = (fallback?: number, rule: NumberRule = {}): Reader<number> => (where, given) => checkNumber(where, given ?? fallback, rule)
 /** A number > 0. */
@@ -53,9 +55,9 @@ export const wordOr = <W extends string, T extends (...given: never[]) => unknow
   if (typeof value !== 'string') throw new TypeError(message(where, what, describe(value)))
   return named[checkWord(where, value, Object.keys(named) as W[])]
 }
-/** Items that one reader reads. */
-export const list = <T>(read: Reader<T>): Reader<readonly T[]> => (where, given) => {
-  if (!Array.isArray(given)) throw new TypeError(message(where, 'a list', describe(given)))
+/** Items that one reader reads. @param what - they make up, for messages */
+export const list = <T>(read: Reader<T>, what = 'a list'): Reader<readonly T[]> => (where, given) => {
+  if (!Array.isArray(given)) throw new TypeError(message(where, what, describe(given)))
   return given.map((item: unknown, i) => read(`${where}[${i}]`, item))
 }
 /** An object whose values one reader reads. */

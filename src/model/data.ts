@@ -121,14 +121,15 @@ export function sliceRows({ data, dtype, width }: Rows, from: number, to: number
   return { data: data.subarray(from * width, to * width), dtype, rows: to - from, width }
 }
 
+/** The element types of data, by name. */
+export const dtypesOf = (data: ReadonlyMap<string, Rows>): Map<string, DType> => new Map([...data].map(([name, { dtype }]) => [name, dtype]))
+
 /** The bytes of rows. */
 export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 
-export const asRecord = (where: string, data: unknown): Readonly<Record<string, unknown>> => checkRecord(where, data, 'a record of data by name')
-
 /** The entries of a record, of which none may have another name. @param what - they are, for messages */
 export function namedOnly(where: string, what: string, given: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
-  const record = asRecord(where, given)
+  const record = checkRecord(where, given)
   for (const name of Object.keys(record)) if (!names.includes(name)) throw new TypeError(message(where, `${what} ${names.join(', ')}`, `'${name}'`))
   return record
 }

@@ -7,7 +7,7 @@ import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
 import { FORWARD, PLAN_VERSION, type PackedAffine, type PackedBuffer, type PackedInput, type PackedPlan, type PackedWord } from '../compiler/packed.js'
 import { fuse } from '../compiler/passes/fuse.js'
-import { lower } from '../compiler/passes/lower.js'
+import { lower, type LowerOptions } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { specialise } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
@@ -19,12 +19,30 @@ const CAPACITY = 32
 /** Constants of more bytes than this are tensors of the file. */
 const INLINE = 64
 
-/** The program that predicts a graph's outputs, for data of these element types. */
-export function predictProgram(graph: Graph, capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
-  const values = fromGraph(graph, (name) => ops.get(name))
-  const ready = fuse(readInputs(specialise(Object.values(values), 'predict'), dtypes, null))
-  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(values), ready), prologue: true })))
+/** A graph's outputs by name. */
+export const valuesOf = (graph: Graph): Readonly<Record<string, Value>> => fromGraph(graph, (name) => ops.get(name))
+
+/** A graph's outputs by name, as they are in prediction. */
+export function predictValues(graph: Graph): Readonly<Record<string, Value>> {
+  const values = valuesOf(graph)
+  return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
+
+export interface ProgramOptions extends Omit<LowerOptions, 'fetches'> {
+  /** element types of the data that comes, by input; those that are not named have their own */
+  readonly dtypes?: ReadonlyMap<string, DType>
+  /** the row of the data that each sample is (default: they are the samples) */
+  readonly index?: Value
+}
+
+/** The program that computes some values of settled mode. */
+export function programOf(values: Readonly<Record<string, Value>>, { dtypes = new Map(), index, ...options }: ProgramOptions): Program {
+  const ready = fuse(readInputs(Object.values(values), dtypes, index ?? null))
+  return verify(planMemory(lower({ ...options, fetches: byName(Object.keys(values), ready) })))
+}
+
+/** The program that predicts a graph's outputs, for data of these element types. */
+export const predictProgram = (graph: Graph, capacity: number, dtypes: ReadonlyMap<string, DType>): Program => programOf(predictValues(graph), { capacity, dtypes, prologue: true })
 
 /** Puts a `read` op behind every input, for data of the given types; without an index where data needs no conversion, nothing. */
 export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string, DType>, index: Value | null): readonly Value[] {

@@ -1,12 +1,12 @@
 // A recipe: all that training needs, as plain data. The model's graph with the loss and the metrics of each sample, and the optimizer.
 import { EquigradError, message, ShapeError } from '../core/errors.js'
 import { sameShape } from '../core/shape.js'
-import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { inScope, rewrite, topological, type Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
+import { toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
+import { inScope, rewrite, type Value } from '../compiler/graph/value.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
-import { declarationOf } from '../model/home.js'
+import { declarationOf, leavesOf, weightsOf } from '../model/home.js'
+import { valuesOf } from '../model/plan.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { OptimizerData } from '../optim/optimizer.js'
@@ -36,11 +36,11 @@ const identity = { path: (): string => '', key: (): string => { throw new Equigr
 
 /** Writes loss and metrics behind a model's outputs. */
 export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'graph' | 'labels' | 'measured'> {
-  const outputs = fromGraph(model, (name) => ops.get(name))
+  const outputs = valuesOf(model)
   const labels: Record<string, string> = {}
   const measured: Measured[] = []
   const all: Record<string, Value> = { ...outputs }
-  const known = leavesOf(Object.values(outputs))
+  const known = new Set(leavesOf(Object.values(outputs)))
   let total: Value | undefined
   for (const name of Object.keys(outputs)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${Object.keys(outputs).join(', ')}`, `none for '${name}'`))
   for (const [name, loss] of Object.entries(objective.losses)) {
@@ -69,13 +69,10 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
   return { graph: toGraph(all, identity), labels, measured }
 }
 
-const leavesOf = (values: readonly Value[]): ReadonlySet<Value> =>
-  new Set([...topological(values).flatMap((node) => node.ins), ...values].filter((v) => v.source.kind !== 'node'))
-
 /** A measured value, if it is one number a sample and comes from the model and the labels alone; weights of the model are those of its graph. */
 function closed(where: string, given: Value, known: ReadonlySet<Value>, y: Value): Value {
   if (given.dtype !== 'f32' || !sameShape(given.shape, ['n'])) throw new ShapeError(message(where, 'one number a sample, f32[n]', String(given)))
-  const weights = new Map([...known].flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const weights = weightsOf([...known])
   const [made = given] = rewrite([given], {
     leaf(v) {
       if (known.has(v) || v === y || v.source.kind === 'constant') return v

@@ -119,7 +119,7 @@ describe.each(Object.entries(nets))('%s: after each step a weight is its constra
       for (const key of one.keys) free.weight(key).set(one.weight(key))
       free.store.changed()
       for (const [t, sources] of [[one, data[0]], [free, data[1]]] as const) {
-        t.trainer.gradient(sources, batchOf(samples), 5)
+        t.gradient(sources, batchOf(samples), 5)
         expect(t.trainer.apply().ok).toBe(true)
       }
       for (const key of one.keys) {

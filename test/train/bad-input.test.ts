@@ -199,7 +199,7 @@ const compiles: readonly Refusal[] = [
   { what: 'a word for an optimizer', error: TypeError, text: /^compile\.optimizer: .*got "adam"/, run: () => compile({ ...good, optimizer: 'adam' }) },
   { what: 'an optimizer not called', error: TypeError, text: /^compile\.optimizer/, run: () => compile({ ...good, optimizer: adam }) },
   { what: 'one metric for a list', error: TypeError, text: /^compile\.metrics: expected a list of metrics/, run: () => compile({ ...good, metrics: accuracy() }) },
-  { what: 'a word for a metric', error: TypeError, text: /^compile\.metrics: expected a list of metrics/, run: () => compile({ ...good, metrics: ['accuracy'] }) },
+  { what: 'a word for a metric', error: TypeError, text: /^compile\.metrics\[0\]: expected a metric such as accuracy\(\), got "accuracy"/, run: () => compile({ ...good, metrics: ['accuracy'] }) },
   { what: 'a metric twice', error: TypeError, text: /^compile: metrics: expected metrics with names of their own, got two called 'accuracy'\. Give one a `name`\.$/, run: () => compile({ ...good, metrics: [accuracy(), accuracy()] }) },
   { what: 'a metric called loss', error: TypeError, text: /two called 'loss'/, run: () => compile({ ...good, metrics: [accuracy({ name: 'loss' })] }) },
   ...[0, -1, 1.5, 65537, NaN].map((shards): Refusal => ({ what: `shards ${shards}`, error: RangeError, text: /^compile\.shards: expected an integer ≥ 1 ≤ 65536/, run: () => compile({ ...good, shards }) })),
