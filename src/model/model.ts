@@ -2,7 +2,7 @@
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
 import { checkCount, checkOptions, checkRecord, checkSeed } from '../core/options.js'
 import { elements, formatShape } from '../core/shape.js'
-import { graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
+import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { byName, Value, type InputSpec } from '../compiler/graph/value.js'
 import { layerWeights } from '../compiler/ops/weight.js'
 import { printProgram, programHash } from '../compiler/passes/print.js'
@@ -20,7 +20,7 @@ import type { Defined } from './define.js'
 import { declare, giveFirst, Home, leavesOf, storable, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
 import { bytesOf, checkFinite, dtypesOf, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
-import { inputsOf, predictProgram, programOf, valuesOf } from './plan.js'
+import { inputsOf, predictProgram, programOf } from './plan.js'
 import { Results } from './results.js'
 import type { Tensor } from './tensor.js'
 
@@ -162,7 +162,7 @@ export class Model<I, O> {
   }
 
   /** The model's outputs, as values of its own named graph. */
-  protected values(): Readonly<Record<string, Value>> { return valuesOf(this.definition.graph) }
+  protected values(): Readonly<Record<string, Value>> { return fromGraph(this.definition.graph) }
 
   /** The store, made and filled with first values at first need. */
   protected get store(): Store { return this.#filled() }
@@ -420,7 +420,7 @@ export interface Inspected<O> extends Layers {
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
 export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {
   const home = new Home(options)
-  return { home, declarations: leavesOf(Object.values(valuesOf(definition.graph))).flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
+  return { home, declarations: leavesOf(Object.values(fromGraph(definition.graph))).flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
 }
 
 /** A parameter of a graph. */

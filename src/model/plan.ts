@@ -3,7 +3,6 @@ import type { DType } from '../core/shape.js'
 import { fromGraph, type Graph } from '../compiler/graph/graph.js'
 import { byName, Value, rewrite, type InputSpec } from '../compiler/graph/value.js'
 import { kernelTable } from '../compiler/kernels.js'
-import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
 import { FORWARD, PLAN_VERSION, type PackedAffine, type PackedBuffer, type PackedInput, type PackedPlan, type PackedWord } from '../compiler/packed.js'
 import { fuse } from '../compiler/passes/fuse.js'
@@ -19,12 +18,9 @@ const CAPACITY = 32
 /** Constants of more bytes than this are tensors of the file. */
 const INLINE = 64
 
-/** A graph's outputs by name. */
-export const valuesOf = (graph: Graph): Readonly<Record<string, Value>> => fromGraph(graph, (name) => ops.get(name))
-
 /** A graph's outputs by name, as they are in prediction. */
 export function predictValues(graph: Graph): Readonly<Record<string, Value>> {
-  const values = valuesOf(graph)
+  const values = fromGraph(graph)
   return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
 

@@ -1,11 +1,10 @@
 // The kernel binary: made from its text at first need, once for all stores, or given by the caller. The one place that chooses, compiles and
 // instantiates.
-import { instantiateSync } from '@assemblyscript/loader'
 import { message, RuntimeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { ExactMath } from '../core/scalar.js'
 import { kernelTable, type KernelName } from '../compiler/kernels.js'
-import { given, moduleOf, type Binary } from './compile.js'
+import { given, isBytes, moduleOf, type Binary } from './compile.js'
 import { wasm } from './kernels.generated.js'
 import { knowsTheAnswer, misfit } from './self-test.js'
 import { withSharedImport, withSharedMemory } from './shared.js'
@@ -82,7 +81,7 @@ export interface OtherKernels {
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView, options: OtherKernels = {}): void {
   checkOptions('useKernels', options, ['int8', 'fast'])
   const wasm = given(source), beside = Object.entries(options).map(([name, other]: [string, Binary]) => [name, given(other)] as const)
-  const module = wasm instanceof WebAssembly.Module ? wasm : moduleOf(wasm)
+  const module = isBytes(wasm) ? moduleOf(wasm) : wasm
   const remedy = 'Pass equigrad/kernels.wasm of the version that you import.'
   const why = misfit(module)
   if (why !== null) throw new RuntimeError(message('useKernels', 'the kernels of this version', `a module that is not: ${why}`, remedy))
@@ -102,7 +101,7 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 export const instantiate = (shared?: WebAssembly.Memory): Instance => instanceOf(shared === undefined ? compile() : sharedModule(), shared)
 
 function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): Instance {
-  const { exports } = instantiateSync(module, shared === undefined ? {} : { env: { memory: shared } }).instance
+  const { exports } = new WebAssembly.Instance(module, shared === undefined ? {} : { env: { memory: shared } })
   const call = (name: string): ((...x: number[]) => number) => {
     const f = exports[name]
     if (typeof f !== 'function') throw new RuntimeError(`equigrad: the kernel binary lacks ${name}`)
@@ -129,10 +128,10 @@ function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): In
 export async function kernelModule(name: string, kernels: readonly KernelName[], source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<KernelModule> {
   let shared: WebAssembly.Module | undefined
   const ofBytes = (): WebAssembly.Module => {
-    if (source instanceof WebAssembly.Module) throw new RuntimeError(message('useKernels', `the bytes of equigrad/${name}.wasm for lanes`, 'a compiled module'))
+    if (!isBytes(source)) throw new RuntimeError(message('useKernels', `the bytes of equigrad/${name}.wasm for lanes`, 'a compiled module'))
     return new WebAssembly.Module(withSharedImport(source))
   }
-  return { name, kernels, module: source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source), shared: () => (shared ??= ofBytes()) }
+  return { name, kernels, module: isBytes(source) ? await WebAssembly.compile(source) : source, shared: () => (shared ??= ofBytes()) }
 }
 
 /** The kernels of a module on a memory. */

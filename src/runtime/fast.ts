@@ -2,6 +2,7 @@
 import { KC, PANEL, SCRATCH_BYTES } from '../compiler/kernels.js'
 import { NO_ACTIVATION } from '../core/codes.js'
 import { givenModule, instantiate, kernelModule, kernelsOf, type KernelModule } from './binary.js'
+import { isBytes } from './compile.js'
 import { wasmOf } from './text.js'
 
 /** Whether a store's f32 products run by the relaxed multiply-add. */
@@ -37,7 +38,7 @@ async function load(): Promise<KernelModule | string> {
 
 async function accepted({ wasm, agrees }: typeof import('./relaxed/fast.js')): Promise<KernelModule | string> {
   const source = givenModule('fast') ?? wasmOf(wasm)
-  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return 'fast: this engine has no relaxed SIMD'
+  if (isBytes(source) && !WebAssembly.validate(source)) return 'fast: this engine has no relaxed SIMD'
   const module = await kernelModule('fast', KERNELS, source)
   const instance = instantiate()
   const kernels = kernelsOf(module, instance.memory)

@@ -1,7 +1,7 @@
 // The binary that only predicts: the forward kernels of the whole one, from the same sources, and the walk through a program's list of calls.
 import { message, RuntimeError } from '../core/errors.js'
 import { FORWARD } from '../compiler/packed.js'
-import { given, moduleOf } from './compile.js'
+import { given, isBytes, moduleOf } from './compile.js'
 import { wasm } from './predict.generated.js'
 import { wasmOf } from './text.js'
 
@@ -29,7 +29,7 @@ let compiled: WebAssembly.Module | undefined
  * useKernels(readFileSync('predict.wasm')) // before the first model
  */
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
-  const own = given(source), module = own instanceof WebAssembly.Module ? own : moduleOf(own)
+  const own = given(source), module = isBytes(own) ? moduleOf(own) : own
   const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name))
   if (WebAssembly.Module.imports(module).length > 0 || ![...FORWARD, ...OTHERS].every((name) => exported.has(name))) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'another module', 'Pass equigrad/predict.wasm of the version that you import.'))
   compiled = module

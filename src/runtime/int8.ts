@@ -1,5 +1,6 @@
 // Which integer product quantised models run on: the faster one (relaxed/int8.ts) is loaded when a quantised model is made or waited for.
 import { givenModule, kernelModule, kernelsOf } from './binary.js'
+import { isBytes } from './compile.js'
 import { accept } from './extensions.js'
 import { wasmOf } from './text.js'
 
@@ -45,7 +46,7 @@ async function load(): Promise<Int8Runtime> {
 
 async function acceptRelaxed({ wasm, computesIntegers }: typeof import('./relaxed/int8.js')): Promise<Int8Runtime> {
   const source = givenModule(INT8) ?? wasmOf(wasm)
-  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return i16('int8: this engine has no relaxed SIMD')
+  if (isBytes(source) && !WebAssembly.validate(source)) return i16('int8: this engine has no relaxed SIMD')
   const module = await kernelModule(INT8, [PACK, PRODUCT], source)
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
   const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)

@@ -1,12 +1,11 @@
 // A recipe: all that training needs, as plain data. The model's graph with the loss and the metrics of each sample, and the optimizer.
 import { EquigradError, message, ShapeError } from '../core/errors.js'
 import { sameShape } from '../core/shape.js'
-import { toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
+import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { inScope, rewrite, type Value } from '../compiler/graph/value.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
 import { declarationOf, leavesOf, weightsOf } from '../model/home.js'
-import { valuesOf } from '../model/plan.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { OptimizerData } from '../optim/optimizer.js'
@@ -36,7 +35,7 @@ const identity = { path: (): string => '', key: (): string => { throw new Equigr
 
 /** Writes loss and metrics behind a model's outputs. */
 export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'graph' | 'labels' | 'measured'> {
-  const outputs = valuesOf(model)
+  const outputs = fromGraph(model)
   const labels: Record<string, string> = {}
   const measured: Measured[] = []
   const all: Record<string, Value> = { ...outputs }

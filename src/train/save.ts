@@ -4,12 +4,12 @@ import { fromJson, sha256Hex, toJson } from '../core/hash.js'
 import { checkOptions, checkRecord } from '../core/options.js'
 import { flag, list, readOptions } from '../core/readers.js'
 import { arrayOf, formatShape, sameShape, type DType, type Shape } from '../core/shape.js'
-import type { Graph, GraphValue } from '../compiler/graph/graph.js'
+import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import type { Value } from '../compiler/graph/value.js'
 import { PLAN } from '../compiler/packed.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
 import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
-import { packPlan, valuesOf } from '../model/plan.js'
+import { packPlan } from '../model/plan.js'
 import { TrainableModel, type TrainingState } from './model.js'
 import { trainedParams } from './recipe.js'
 import { definition, training } from './saved.js'
@@ -102,13 +102,13 @@ function read(json: string, tensors: Tensors): { readonly definition: Definition
   const saved = checkRecord('file', fromJson(json))
   if (saved['version'] !== VERSION) throw new FormatError(message('load', `a file of version ${VERSION}`, `version ${describe(saved['version'])}`, 'Use the version of equigrad that saved it, or a later one.'))
   const made = definition('definition', withConstants('definition', saved['definition'], tensors))
-  valuesOf(made.graph)
+  fromGraph(made.graph)
   const weights = tensorsOf(params(made.graph), tensors, '')
   if (saved['training'] === null) return { definition: made, weights }
   const given = checkRecord('training', saved['training'])
   const state = training('training', { ...given, recipe: withConstants('recipe', given['recipe'], tensors) })
   const { graph, optimizer } = state.recipe
-  valuesOf(graph)
+  fromGraph(graph)
   if (params(graph).some((p) => !params(made.graph).some((d) => d.key === p.key && sameShape(d.shape, p.shape)))) throw new RangeError(message('training', 'weights of the model in the file', 'others'))
   const states = Object.assign({}, ...optimizer.states.map((name) => tensorsOf(trainedParams(state.recipe), tensors, `${name}/`, 'optimizer/'))) as Record<string, Float32Array>
   return { definition: made, weights, training: { ...state, states } }

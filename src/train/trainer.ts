@@ -3,6 +3,7 @@ import { EquigradError, message } from '../core/errors.js'
 import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
+import { fromGraph } from '../compiler/graph/graph.js'
 import { byName, constant, scalar, topological, Value } from '../compiler/graph/value.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
@@ -14,7 +15,7 @@ import { planMemory } from '../compiler/passes/plan.js'
 import { specialiseTraining, type Average } from '../compiler/passes/specialise.js'
 import type { Program } from '../compiler/program.js'
 import { weightsOf } from '../model/home.js'
-import { predictValues, programOf, readInputs, valuesOf } from '../model/plan.js'
+import { predictValues, programOf, readInputs } from '../model/plan.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import type { Block, Store, Work } from '../runtime/store.js'
@@ -62,7 +63,7 @@ export interface ProgramOptions { readonly capacity: number; readonly weighted: 
 
 /** What training computes of a recipe, and the moving averages that it updates. */
 export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
-  const given = valuesOf(recipe.graph)
+  const given = fromGraph(recipe.graph)
   const { values, averages } = specialiseTraining(Object.values(given), (key) => isFrozen(recipe, key))
   return { values: byName(Object.keys(given), values), averages }
 }

@@ -1,6 +1,7 @@
 // Kernels that a caller gives, and hosts that give none: each wrong one is refused by an error that names the cause and the remedy.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { dense, save, sequential, useKernels } from '../../src/index.js'
 import { load, useKernels as usePredictKernels } from '../../src/predict.js'
@@ -9,6 +10,8 @@ import { digest, knowsTheAnswer } from '../../src/runtime/self-test.js'
 import { sourceOptions } from '../support/bundle.js'
 
 const wasm = readFileSync('build/kernels.wasm')
+/** A module that another realm has compiled: no instance of this one's WebAssembly.Module. */
+const foreign = (bytes: Uint8Array): WebAssembly.Module => runInNewContext('new WebAssembly.Module(bytes)', { bytes }) as WebAssembly.Module
 const predict = (): Float32Array => sequential([dense(3, { activation: 'tanh' })], { input: [5], seed: 7 }).predictSync(Float32Array.of(1, -2, 3, -4, 5)).data
 
 test("the known answer is this version's", () => {
@@ -20,7 +23,8 @@ test('a module and bytes of any view compute what the inlined kernels do', () =>
   const own = predict()
   const shifted = new Uint8Array(wasm.length + 3)
   shifted.set(wasm, 3)
-  for (const source of [new WebAssembly.Module(wasm), wasm, Uint8Array.from(wasm).buffer, new DataView(shifted.buffer, 3)]) {
+  expect(foreign(wasm)).not.toBeInstanceOf(WebAssembly.Module)
+  for (const source of [new WebAssembly.Module(wasm), foreign(wasm), wasm, Uint8Array.from(wasm).buffer, new DataView(shifted.buffer, 3)]) {
     useKernels(source)
     expect(predict()).toEqual(own)
   }
@@ -63,7 +67,7 @@ describe('equigrad/predict takes kernels too', () => {
   const own = readFileSync('build/predict.wasm'), file = save(sequential([dense(3, { activation: 'tanh' })], { input: [5], seed: 7 }))
   const alone = (): Float32Array => load(file).predictSync(Float32Array.of(1, -2, 3, -4, 5)).data
   // The whole package's binary has all that a prediction calls.
-  test.each([['a module', new WebAssembly.Module(own)], ['bytes', own], ["the whole package's", wasm]])('%s', (_, source) => {
+  test.each([['a module', new WebAssembly.Module(own)], ['a module of another realm', foreign(own)], ['bytes', own], ["the whole package's", wasm]])('%s', (_, source) => {
     usePredictKernels(source)
     expect(alone()).toEqual(predict())
   })

@@ -3,10 +3,10 @@
 interface System { availableParallelism?(): number }
 interface Process { readonly getBuiltinModule?: (name: string) => unknown }
 
-/** A module of the host, where it is like Node: without an import that a bundle for a page would trip over. */
+/** A module of the host, where it is like Node: without an import that a bundle for a page would trip over. In Next's edge runtime Node's functions are there, and throw. */
 function builtin(name: string): unknown {
   const { process } = globalThis as { readonly process?: Process }
-  return process?.getBuiltinModule?.(name)
+  try { return process?.getBuiltinModule?.(name) } catch { return undefined }
 }
 
 /** Processors that this process may use. */
