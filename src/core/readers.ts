@@ -46,6 +46,11 @@ export const text: Reader<string> = (where, given) => {
   if (typeof given !== 'string') throw new TypeError(message(where, 'a string', describe(given)))
   return given
 }
+/** An object of a class. @param what - it is, for messages */
+export const instance = <T>(kind: abstract new (...given: never[]) => T, what = `a ${kind.name}`): Reader<T> => (where, given) => {
+  if (!(given instanceof kind)) throw new TypeError(message(where, what, describe(given)))
+  return given
+}
 /** Nothing, or what a reader reads. */
 export const optional = <T>(read: Reader<T>): Reader<T | undefined> => (where, given) => (given === undefined ? given : read(where, given))
 /** A word that stands for something, or that itself where it is a function. @param what - it is, for messages */

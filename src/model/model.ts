@@ -383,7 +383,7 @@ export class Model<I, O> {
     const given = checkRecord('setWeights', weights)
     const store = this.#ready || this.#disposed ? this.store : this.#home.store
     store.checkFree('setWeights')
-    if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
+    if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
     for (const [key, weight] of Object.entries(given)) {
       const { data, shape } = checkRecord(`setWeights: ${key}`, weight)

@@ -5,6 +5,7 @@ import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/gra
 import { inScope, rewrite, type Value } from '../compiler/graph/value.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
+import { namedOnly } from '../model/data.js'
 import { declarationOf, leavesOf, weightsOf } from '../model/home.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
@@ -41,10 +42,13 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
   const all: Record<string, Value> = { ...outputs }
   const known = new Set(leavesOf(Object.values(outputs)))
   let total: Value | undefined
-  for (const name of Object.keys(outputs)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${Object.keys(outputs).join(', ')}`, `none for '${name}'`))
+  const names = Object.keys(outputs)
+  namedOnly('compile: loss', 'outputs among', objective.losses, names)
+  namedOnly('compile: metrics', 'outputs among', objective.metrics, names)
+  for (const name of names) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${names.join(', ')}`, `none for '${name}'`))
   for (const [name, loss] of Object.entries(objective.losses)) {
     const output = outputs[name]
-    if (output === undefined) throw new TypeError(message('compile: loss', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
+    if (output === undefined) continue
     const labelName = `labels:${name}`
     labels[name] = labelName
     const y = labelInput(labelName, output, loss.labelKind)
@@ -62,9 +66,7 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
       measured.push({ output: name, name: metric.name, value })
     }
   }
-  for (const name of Object.keys(objective.metrics)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: metrics', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
-  if (total === undefined) throw new TypeError(message('compile: loss', 'a loss', 'none'))
-  all['loss'] = total
+  if (total !== undefined) all['loss'] = total
   return { graph: toGraph(all, identity), labels, measured }
 }
 

@@ -2,7 +2,7 @@
 import { describe, FormatError, message, ShapeError } from '../core/errors.js'
 import { fromJson, sha256Hex, toJson } from '../core/hash.js'
 import { checkOptions, checkRecord } from '../core/options.js'
-import { flag, list, readOptions } from '../core/readers.js'
+import { flag, instance, list, readOptions } from '../core/readers.js'
 import { arrayOf, formatShape, sameShape, type DType, type Shape } from '../core/shape.js'
 import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import type { Value } from '../compiler/graph/value.js'
@@ -83,7 +83,7 @@ const tensorOf = (dtype: DType, shape: Shape, data: Iterable<number>): FileTenso
  * @throws FormatError for anything that is not such a file
  */
 export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'lanes'> = {}): TrainableModel<Value, Value> {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(message('load', 'the bytes of a file as Uint8Array', describe(bytes)))
+  instance(Uint8Array, 'the bytes of a file as Uint8Array')('load', bytes)
   checkOptions('load', options, ['store', 'lanes'])
   const home = checkHome('load', options)
   const { tensors, metadata } = decodeSafetensors(bytes)

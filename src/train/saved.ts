@@ -2,7 +2,7 @@
 import { describe, message } from '../core/errors.js'
 import { checkCount, checkFlag as flag, checkNumber as finite, checkSeed } from '../core/options.js'
 import { list, map, optional, readFields, text, type Fields, type Read, type Reader } from '../core/readers.js'
-import type { Expression } from '../core/scalar.js'
+import { operators, type Expression } from '../core/scalar.js'
 import type { DType, Shape } from '../core/shape.js'
 import { kernelTable } from '../compiler/kernels.js'
 import type { Graph, GraphNode, GraphValue } from '../compiler/graph/graph.js'
@@ -80,14 +80,13 @@ function isSeven(nodes: readonly GraphNode[], value: number | undefined): boolea
   return (made?.op === 'quantizeLinear' && made.attrs['bits'] === 7) || (made?.op === 'qmatmul' && made.attrs['to'] === 7)
 }
 
-/** How many operands each operator takes. */
-const OPERANDS = { add: 2, sub: 2, mul: 2, div: 2, min: 2, max: 2, pow: 2, exp: 1, cos: 1, sqrt: 1, floor: 1, ifLess: 4 } as const
 const scalar: Reader<Expression> = (where, v) => {
   if (typeof v === 'number') return v
   if (typeof v === 'string') return oneOf('step', 't', 'scale')(where, v)
   const [operator, ...operands] = list<unknown>((_, x) => x)(where, v)
-  const name = oneOf(...Object.keys(OPERANDS) as (keyof typeof OPERANDS)[])(`${where}[0]`, operator)
-  if (operands.length !== OPERANDS[name]) refuse(where, `${OPERANDS[name]} operands of ${name}`, operands.length)
+  const name = oneOf(...Object.keys(operators) as (keyof typeof operators)[])(`${where}[0]`, operator)
+  const [wanted] = operators[name]
+  if (operands.length !== wanted) refuse(where, `${wanted} operands of ${name}`, operands.length)
   return [name, ...operands.map((x, i) => scalar(`${where}[${i + 1}]`, x))]
 }
 

@@ -3,7 +3,7 @@
 import { describe, EquigradError, FormatError, message, ShapeError } from '../core/errors.js'
 import { hex, sha256Hex, toJson } from '../core/hash.js'
 import { checkCount, checkNumber, checkSeed } from '../core/options.js'
-import { count, number, readFields } from '../core/readers.js'
+import { count, instance, number, readFields, text } from '../core/readers.js'
 import { graphHash } from '../compiler/graph/graph.js'
 import type { OptimizerData } from '../optim/optimizer.js'
 import type { Layout } from './apply.js'
@@ -88,18 +88,15 @@ export function recipeHash(recipe: Recipe, { segments, averages }: Layout, seed:
 const checksum = ({ buffer }: Uint8Array<ArrayBuffer>): number =>
   new Uint32Array(buffer).reduce((hash, word, i) => (i === AT.checksum / 4 ? hash : Math.imul(hash ^ word, 0x01000193)), 0x811c9dc5) >>> 0
 
-const MADE = 'a shard made by computeShard or decodeShard'
-const wrong = (where: string, given: unknown): TypeError => new TypeError(message(where, MADE, describe(given)))
-
 /** Anything as a shard, if its fields are of the right kinds. */
 function checkShard(where: string, given: unknown): Shard {
-  if (typeof given !== 'object' || given === null) throw wrong(where, given)
+  if (typeof given !== 'object' || given === null) throw new TypeError(message(where, 'a shard made by computeShard or decodeShard', describe(given)))
   const shard = readFields(where, given, {
-    recipe(at, hash) { if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) throw wrong(at, hash); return hash },
+    recipe: text,
     step: checkSeed, batchSize: count(), shard: number(undefined, { integer: true, min: 0, below: 65536 }), rows: number(undefined, { integer: true, min: 0 }),
-    grad(at, numbers) { if (!(numbers instanceof Float32Array)) throw wrong(at, numbers); return numbers },
-    sums(at, numbers) { if (!(numbers instanceof Float64Array)) throw wrong(at, numbers); return numbers },
+    grad: instance(Float32Array), sums: instance(Float64Array),
   })
+  if (!/^[0-9a-f]{64}$/.test(shard.recipe)) throw new TypeError(message(`${where}.recipe`, 'a recipeHash', describe(shard.recipe)))
   checkNumber(`${where}.rows`, shard.rows, { max: shard.batchSize })
   return shard
 }
@@ -138,7 +135,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
  */
 export function decodeShard(bytes: Uint8Array): Shard {
   const refuse = (expected: string, got: string, offset: number, remedy = 'The message is damaged.'): never => { throw new FormatError(message('decodeShard', expected, got, remedy), offset) }
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(message('decodeShard', 'the bytes of a shard as Uint8Array', describe(bytes)))
+  instance(Uint8Array, 'the bytes of a shard as Uint8Array')('decodeShard', bytes)
   if (bytes.length < HEADER) refuse(`at least ${HEADER} bytes`, String(bytes.length), bytes.length)
   // A copy, at an address that is a multiple of 8; `slice` of some subclasses is none.
   const copy = new Uint8Array(bytes)

@@ -1,7 +1,8 @@
 // step: what one writes oneself, traced, not run sample by sample. Values that are returned are fetched, updates are made; all in one program over
 // one shard, and one that applies the updates together.
 import { describe, EquigradError, message, ShapeError } from '../core/errors.js'
-import { checkOptions, checkWord } from '../core/options.js'
+import { checkRecord } from '../core/options.js'
+import { optional, readOptions, word } from '../core/readers.js'
 import { elements, isBatched, type DType } from '../core/shape.js'
 import { inTrace, type Mode } from '../compiler/graph/trace.js'
 import { byName, constant, Value, type Scalar } from '../compiler/graph/value.js'
@@ -97,7 +98,7 @@ interface Traced {
 export function step<const S extends { readonly [name: string]: StepInput }, R extends { readonly [name: string]: Value | Update }>(
   models: AnyModel | readonly AnyModel[], inputs: S, trace: (values: { readonly [K in keyof S]: Value }) => R, options: StepOptions = {},
 ): Step<S, R> {
-  checkOptions('step', options, ['mode'])
+  const { mode: wanted } = readOptions('step', options, { mode: optional(word<Mode>(['train', 'predict'])) })
   const list: readonly unknown[] = Array.isArray(models) ? models : [models]
   const known = list.map((m) => {
     if (!(m instanceof Model)) throw new TypeError(message('step: models', 'a model, or a list of models', describe(models)))
@@ -105,9 +106,8 @@ export function step<const S extends { readonly [name: string]: StepInput }, R e
   })
   const first = known[0]
   if (first === undefined) throw new TypeError(message('step: models', 'at least one model', 'none'))
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) throw new TypeError(message('step: inputs', 'a record of shapes by name', describe(inputs)))
+  checkRecord('step: inputs', inputs, 'a record of shapes by name')
   if (typeof trace !== 'function') throw new TypeError(message('step', 'a function of values', describe(trace)))
-  const wanted = options.mode === undefined ? undefined : checkWord<Mode>('step.mode', options.mode, ['train', 'predict'])
   const traceIn = (mode: Mode): Traced => traced(inputs, mode, (values) => trace(values as { readonly [K in keyof S]: Value }))
   let found = traceIn(wanted ?? 'train')
   if (wanted === undefined && found.updates.length === 0) found = traceIn('predict')
@@ -125,10 +125,10 @@ export function step<const S extends { readonly [name: string]: StepInput }, R e
 function traced(given: Readonly<Record<string, StepInput>>, mode: Mode, trace: (values: Readonly<Record<string, Value>>) => Readonly<Record<string, Value | Update>>): Traced {
   const inputs = new Map(Object.entries(given).map(([name, spec]) => [name, namedInput(name, inputOf(spec))]))
   const returned: unknown = inTrace('step', mode, () => trace(Object.fromEntries(inputs)))
-  if (typeof returned !== 'object' || returned === null || Array.isArray(returned) || returned instanceof Value) throw new TypeError(message('step', 'a record of values to be returned', textOf(returned)))
+  if (returned instanceof Value) throw new TypeError(message('step', 'a record of values to be returned', String(returned)))
   const fetches = new Map<string, Value>()
   const updates: Update[] = []
-  for (const [name, v] of Object.entries(returned) as [string, unknown][]) {
+  for (const [name, v] of Object.entries(checkRecord('step', returned, 'a record of values to be returned'))) {
     if (isUpdate(v)) updates.push(v)
     else if (!(v instanceof Value)) throw new TypeError(message(`step: ${name}`, 'a value or an update', describe(v)))
     else if (v.dtype !== 'f32') throw new ShapeError(message(`step: ${name}`, 'a value of f32', String(v)))

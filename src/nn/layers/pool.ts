@@ -51,7 +51,7 @@ export const averagePool2d = (options: Pool2dOptions = {}): Layer => pool('avera
 export function globalAveragePool2d(options: Pick<LayerOptions, 'name'> = {}): Layer {
   checkOptions('globalAveragePool2d', options, ['name'])
   return layer('globalAveragePool2d', options, (x) => {
-    if (x.shape.length !== 4) throw new ShapeError(message(options.name ?? 'globalAveragePool2d', 'images of [n, height, width, channels]', formatShape(x.shape)))
+    if (x.shape.length !== 4) throw new ShapeError(message(options.name ?? 'globalAveragePool2d', 'images [n, height, width, channels]', formatShape(x.shape)))
     return mean(x, [1, 2])
   })
 }
