@@ -29,18 +29,13 @@ export class Sha256 {
 
   update(bytes: Uint8Array): void {
     this.#length += bytes.length
-    let at = 0
-    if (this.#held > 0) {
-      at = Math.min(64 - this.#held, bytes.length)
-      this.#block.set(bytes.subarray(0, at), this.#held)
-      this.#held += at
-      if (this.#held < 64) return
-      this.#mix(this.#block, 0)
-      this.#held = 0
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + 64 - this.#held)
+      this.#block.set(part, this.#held)
+      at += part.length
+      this.#held = (this.#held + part.length) % 64
+      if (this.#held === 0) this.#mix()
     }
-    for (; at + 64 <= bytes.length; at += 64) this.#mix(bytes, at)
-    this.#block.set(bytes.subarray(at))
-    this.#held = bytes.length - at
   }
 
   /** The 32 bytes of the hash; nothing may come after. */
@@ -55,9 +50,9 @@ export class Sha256 {
     return out
   }
 
-  #mix(bytes: Uint8Array, at: number): void {
-    const w = this.#schedule, state = this.#state
-    for (let i = 0; i < 16; i++, at += 4) w[i] = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
+  #mix(): void {
+    const w = this.#schedule, state = this.#state, bytes = this.#block
+    for (let i = 0, at = 0; i < 16; i++, at += 4) w[i] = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
     for (let i = 16; i < 64; i++) {
       const x = w[i - 15] ?? 0, y = w[i - 2] ?? 0
       const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3), s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)

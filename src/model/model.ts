@@ -243,10 +243,7 @@ export class Model<I, O> {
     const job = this.#predictJob(x, options)
     const pacer = new Pacer()
     try {
-      while (await this.store.onLanes('predict', job.next)) {
-        const pause = pacer.due()
-        if (pause !== undefined) await pause
-      }
+      while (await this.store.onLanes('predict', job.next)) await pacer.due()
       return job.results.given as TensorOf<O, B>
     } finally {
       job.release()

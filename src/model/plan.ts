@@ -1,5 +1,5 @@
 // The plan for prediction that a file carries, for readers without a compiler: one program, whatever type data comes in.
-import type { DType } from '../core/shape.js'
+import { arrayOf, type DType } from '../core/shape.js'
 import { fromGraph, type Graph } from '../compiler/graph/graph.js'
 import { byName, Value, rewrite, type InputSpec } from '../compiler/graph/value.js'
 import { kernelTable } from '../compiler/kernels.js'
@@ -114,7 +114,7 @@ function packBuffer(b: Buffer, tensor: (dtype: DType, data: readonly number[]) =
 
 /** The bytes of some numbers as 32-bit words, with zeros behind. */
 function wordsOf(dtype: DType, data: readonly number[]): number[] {
-  const made = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array }[dtype].from(data)
+  const made = arrayOf[dtype].from(data)
   const bytes = new Uint8Array(Math.ceil(made.byteLength / 4) * 4)
   bytes.set(new Uint8Array(made.buffer))
   return Array.from(new Uint32Array(bytes.buffer))

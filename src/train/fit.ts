@@ -104,7 +104,6 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
 async function* paced(batches: ReturnType<Feed['batches']>, pacer: Pacer): AsyncGenerator<Placed> {
   for await (const batch of batches) {
     yield batch
-    const pause = pacer.due()
-    if (pause !== undefined) await pause
+    await pacer.due()
   }
 }

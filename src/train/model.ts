@@ -397,8 +397,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
         const count = Math.min(capacity, n - from)
         const read = (name: string): number => this.store.view.getFloat64(executor.output(name), true)
         await this.store.onLanes('evaluate', () => this.workOn(executor, data, from, count, false, () => { board.add(names.map(read), penaltyOf(recipe, read), count) }))
-        const pause = pacer.due()
-        if (pause !== undefined) await pause
+        await pacer.due()
       }
       return board.scores()
     } finally {

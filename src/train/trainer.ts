@@ -192,15 +192,11 @@ export class Trainer {
     this.#updater.release()
   }
 
-  /** The executor of one shard's program; few are kept. */
-  #gradExecutor(options: ProgramOptions): Executor {
-    return this.#programs.get(`${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`, () =>
-      new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
-  }
-
   /** Runs the gradient program over a shard's own rows; its sums are in the shard's blocks. `divisor` is of the whole batch. */
   *#runShard(sources: Sources, own: Batch, divisor: number, capacity: number): Work<void> {
-    const executor = this.#gradExecutor({ weighted: sources.dtypes.has(WEIGHT), dtypes: sources.dtypes, capacity })
+    const { dtypes } = sources
+    const executor = this.#programs.get(`${capacity} ${[...dtypes].join(' ')}`, () => new Executor(
+      gradProgram(this.recipe, this.layout, { weighted: dtypes.has(WEIGHT), dtypes, capacity }), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
     begin(executor, this.#store, own, this.step, sources)
     executor.setF32('inverseDivisor', 1 / divisor)
     yield executor
