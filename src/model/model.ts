@@ -1,6 +1,7 @@
 // A model that predicts: a graph, a seed and a store. The train floor's models extend it.
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
 import { checkCount, checkOptions, checkRecord, checkSeed } from '../core/options.js'
+import { instance, map } from '../core/readers.js'
 import { elements, formatShape } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { byName, Value, type InputSpec } from '../compiler/graph/value.js'
@@ -103,22 +104,15 @@ export const viewProgram = (program: Program): ProgramView => {
 
 /** Rows of a run that one program takes: one row has a small program of its own. */
 const CAPACITIES = [1, 32, 256] as const
-const ONE = 'x'
-const ONE_OUTPUT = 'y'
+/** The names of an input, and of an output, that are the only ones. */
+export const ONE = 'x', ONE_OUTPUT = 'y'
 
-/** Names of a record of values, or the one name that a single value has. */
-export const inputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
-  values instanceof Value ? { record: { [ONE]: values }, one: true } : { record: values, one: false }
-export const outputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
-  values instanceof Value ? { record: { [ONE_OUTPUT]: values }, one: true } : { record: values, one: false }
-
-/** A value, or a record of at least one. */
-export function checkValues(where: string, given: Values): Values {
-  if (given instanceof Value) return given
-  const entries = Object.entries(checkRecord(where, given))
-  if (entries.length === 0) throw new TypeError(message(where, 'at least one value', 'none'))
-  for (const [key, v] of entries) if (!(v instanceof Value)) throw new TypeError(message(`${where}.${key}`, 'a value', describe(v)))
-  return given
+/** A record of at least one value; a single value has the name `one`. */
+export function valuesOf(where: string, given: Values, one: string): Readonly<Record<string, Value>> {
+  if (given instanceof Value) return { [one]: given }
+  const values = map(instance(Value, 'a value'))(where, given)
+  if (Object.keys(values).length === 0) throw new TypeError(message(where, 'at least one value', 'none'))
+  return values
 }
 
 /** A model that predicts: its graph, its seed and the store of its weights. `sequential`, `functional` and `load` make models. */

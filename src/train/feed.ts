@@ -25,6 +25,9 @@ export interface Feed {
 
 const totalBytes = (data: ReadonlyMap<string, Rows>): number => [...data.values()].reduce((sum, { data: d }) => sum + d.byteLength, 0)
 
+const free = (store: Store, blocks: ReadonlyMap<string, Block>): void => { for (const block of blocks.values()) store.free(block) }
+const addressesOf = (blocks: ReadonlyMap<string, Block>): ReadonlyMap<string, number> => new Map([...blocks].map(([name, { address }]) => [name, address]))
+
 /** A feed of arrays needs no waiting. */
 export interface ArrayFeed extends Feed {
   batches(epoch: number, skip: number): Iterable<Placed>
@@ -49,11 +52,11 @@ export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: numb
   try {
     for (const [name, { data: d, width, dtype }] of data) blocks.set(name, store.alloc(resident ? d.byteLength : batchSize * width * dtypeBytes[dtype]))
   } catch (error) {
-    for (const block of blocks.values()) store.free(block)
+    free(store, blocks)
     throw error
   }
   if (resident) for (const [name, rows] of data) store.bytes.set(bytesOf(rows), blocks.get(name)?.address ?? 0)
-  const sources: Sources = { addresses: new Map([...blocks].map(([name, { address }]) => [name, address])), dtypes }
+  const sources: Sources = { addresses: addressesOf(blocks), dtypes }
   const inOrder = Int32Array.from({ length: batchSize }, (_, i) => i)
   /** Copies some samples to the front of the staging blocks. */
   const stage = (samples: Int32Array): void => {
@@ -75,7 +78,7 @@ export function arrayFeed(store: Store, data: ReadonlyMap<string, Rows>, n: numb
       for (let from = skip; from < n; from += batchSize) yield placed(order.subarray(from, Math.min(n, from + batchSize)))
     },
     whole: () => placed(inOrder),
-    release() { for (const block of blocks.values()) store.free(block) },
+    release() { free(store, blocks) },
   }
 }
 
@@ -116,12 +119,12 @@ export function streamFeed<B>(store: Store, stream: AsyncIterable<B>, read: (bat
         const samples = Int32Array.from({ length: n }, (_, i) => position + i)
         position += n
         yield {
-          sources: { addresses: new Map([...blocks].map(([name, { address }]) => [name, address])), dtypes: dtypesOf(data) },
+          sources: { addresses: addressesOf(blocks), dtypes: dtypesOf(data) },
           batch: { rows: Int32Array.from({ length: n }, (_, i) => i), samples },
         }
       }
       if (position === 0) throw new RangeError(message('fit', 'a stream with at least one batch', 'none'))
     },
-    release() { for (const block of blocks.values()) store.free(block) },
+    release() { free(store, blocks) },
   }
 }
