@@ -2,7 +2,7 @@
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
 import { checkCount, checkOptions, checkRecord, checkSeed } from '../core/options.js'
 import { instance, map } from '../core/readers.js'
-import { elements, formatShape } from '../core/shape.js'
+import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { byName, Value, type InputSpec } from '../compiler/graph/value.js'
 import { layerWeights } from '../compiler/ops/weight.js'
@@ -298,7 +298,7 @@ export class Model<I, O> {
   #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
     let key = String(capacity)
     for (const [name, { dtype }] of data) key += ` ${name}:${dtype}`
-    return this.#predictors.get(key, () => new Executor(predictProgram(this.definition.graph, capacity, dtypesOf(data)), this.store, { seed: this.seed }))
+    return this.#predictors.get(key, () => new Executor(this.predictProgram(capacity, dtypesOf(data)), this.store, { seed: this.seed }))
   }
 
   /** What an input is called in messages. */
@@ -314,6 +314,11 @@ export class Model<I, O> {
     return data
   }
 
+  /** The program that predicts, for data of these element types. */
+  protected predictProgram(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
+    return predictProgram(this.definition.graph, capacity, dtypes)
+  }
+
   /**
    * A program of this model, to look at: it prints readably and hashes stably.
    *
@@ -323,7 +328,7 @@ export class Model<I, O> {
   program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {
     checkOptions('program', options, ['capacity'])
     if (kind !== 'predict') throw new EquigradError(message('program', 'a compiled model', `'${kind}' of one that is not`, 'Call compile first.'))
-    return viewProgram(predictProgram(this.definition.graph, checkCount('program.capacity', options.capacity ?? 256), new Map()))
+    return viewProgram(this.predictProgram(checkCount('program.capacity', options.capacity ?? 256), new Map()))
   }
 
   /**
@@ -331,13 +336,7 @@ export class Model<I, O> {
    */
   getWeights(): Record<string, Weight> {
     this.store.checkFree('getWeights')
-    return Object.fromEntries([...this.numbers()].map(([{ key, shape }, data]) => [key, { data: data.slice(), shape: shape.map(Number) }]))
-  }
-
-  /** The numbers of every weight, in place: valid until memory grows. */
-  protected numbers(): ReadonlyMap<Param, Float32Array> {
-    const { store } = this
-    return new Map(params(this.definition.graph).map((p) => { const { address, length } = store.param(p.key); return [p, store.f32(address, length)] }))
+    return Object.fromEntries([...numbersOf(this.definition.graph, this.store)].map(([{ key, shape }, data]) => [key, { data: data.slice(), shape: shape.map(Number) }]))
   }
 
   /**
@@ -418,6 +417,10 @@ export function ownParams(definition: Definition, options: HomeOptions = {}): Pi
 export type Param = Extract<GraphValue, { role: 'param' }>
 /** The parameters of a graph, in the order of its definition. */
 export const params = (graph: Graph): readonly Param[] => graph.values.filter((v) => v.role === 'param')
+
+/** The numbers of every weight, in place: valid until memory grows. */
+export const numbersOf = (graph: Graph, store: Store): ReadonlyMap<Param, Float32Array> =>
+  new Map(params(graph).map((p) => { const { address, length } = store.param(p.key); return [p, store.f32(address, length)] }))
 
 function summarize({ graph, name }: Definition): string {
   const shapes = new Map<string, string>()

@@ -5,7 +5,7 @@ import { checkCount, checkNames, checkNumber, checkOptions, checkRecord } from '
 import { any, count, flag, list, map, notNegative, number, optional, readFields, readOptions, share, type Reader } from '../core/readers.js'
 import type { InputSpec } from '../compiler/graph/value.js'
 import { dtypesOf, namedOnly, sameCount, sliceRows, toRows, type Rows } from '../model/data.js'
-import { Model, params, viewProgram, type DataOf, type Definition, type ProgramView } from '../model/model.js'
+import { Model, numbersOf, params, viewProgram, type DataOf, type Definition, type ProgramView } from '../model/model.js'
 import { inputsOf } from '../model/plan.js'
 import type { Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
@@ -199,10 +199,10 @@ export class TrainableModel<I, O> extends Model<I, O> {
         const { epochs: scores, ...rest } = await runFit({
           store: this.store, trainer, feed, epochs, maxSteps, callbacks, signal, oneOutput: this.definition.oneOutput,
           validate: validation === undefined ? null : async () => this.#measure(recipe, validation, 256),
-          keep: () => { this.#kept = new Map([...this.numbers()].map(([{ key }, numbers]) => [key, numbers.slice()])) },
+          keep: () => { this.#kept = new Map([...numbersOf(this.definition.graph, this.store)].map(([{ key }, numbers]) => [key, numbers.slice()])) },
           restore: () => {
             if (this.#kept === undefined) return
-            for (const [{ key }, numbers] of this.numbers()) numbers.set(this.#kept.get(key) ?? numbers)
+            for (const [{ key }, numbers] of numbersOf(this.definition.graph, this.store)) numbers.set(this.#kept.get(key) ?? numbers)
             this.store.changed()
           },
         })
