@@ -66,7 +66,7 @@ function countStep(workload: Workload, instructions: () => bigint): Counts {
 
   const trainer = new Trainer(recipe, store, 0)
   const step = (): void => {
-    trainer.gradient({ addresses, dtypes }, { rows, samples: rows }, BATCH)
+    store.atOnce('step', () => trainer.gradientWork({ addresses, dtypes }, { rows, samples: rows }, BATCH))
     trainer.apply()
   }
   step()

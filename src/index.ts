@@ -23,9 +23,8 @@ export { select } from './compiler/ops/select.js'
 export { Model, type AnyModel, type ArrayOf, type DataOf, type Inspected, type ModelOptions, type PredictOptions, type ProgramView, type TensorOf, type Values, type Weight } from './model/model.js'
 export { Tensor } from './model/tensor.js'
 export type { Dense, Nested, Typed } from './model/data.js'
-export {
-  TrainableModel, type Compiled, type CompileOptions, type EvaluateOptions, type FitOptions, type History, type LabelsOf, type LossOf, type MetricsOf, type Scores, type StreamBatch,
-} from './train/model.js'
+export { TrainableModel } from './train/model.js'
+export type { Compiled, CompileOptions, EvaluateOptions, FitOptions, History, LabelsOf, LossOf, MetricsOf, Scores, StreamBatch } from './train/types.js'
 export { decodeShard, encodeShard, shardRows, type Shard, type ShardOptions } from './train/shards.js'
 export { load, save, type SaveOptions } from './train/save.js'
 export { earlyStopping, progress, type Callback, type EarlyStoppingOptions, type FitEvent, type ScoreRecord } from './train/callbacks.js'

@@ -1,6 +1,6 @@
 // Low-rank adapters: a trained model stays as it is, and few new parameters say what is added to its weights.
 import { describe, EquigradError, message, ShapeError } from '../core/errors.js'
-import { checkCount, checkFlag, checkGiven, checkNumber } from '../core/options.js'
+import { checkCount, checkFlag, checkOptions, checkNumber } from '../core/options.js'
 import { formatShape } from '../core/shape.js'
 import { Value, type Init, type ParamSpec } from '../compiler/graph/value.js'
 import { add } from '../compiler/ops/binary.js'
@@ -40,7 +40,7 @@ export interface AdapterOptions {
  * const plain = strip(tuned)
  */
 export function adapter<I, O>(model: Model<I, O>, options: AdapterOptions): TrainableModel<I, O> {
-  checkGiven('adapter', options, ['rank', 'alpha', 'weights', 'trainBiases'])
+  checkOptions('adapter', options, ['rank', 'alpha', 'weights', 'trainBiases'])
   const rank = checkCount('adapter.rank', options.rank)
   const alpha = checkNumber('adapter.alpha', options.alpha ?? rank)
   const trainBiases = checkFlag('adapter.trainBiases', options.trainBiases ?? false)

@@ -1,14 +1,15 @@
 // stochasticClip: random weight clipping with loss check. Groups of weights, drawn at random, are clipped; what raises the loss too much is undone.
 import { describe, EquigradError, message } from '../core/errors.js'
-import { checkCount, checkGiven, checkNames, checkNumber, checkSeed, checkWord } from '../core/options.js'
+import { checkCount, checkOptions, checkNames, checkNumber, checkRecord, checkSeed, checkWord } from '../core/options.js'
 import { philox, randomKey, type RandomKey } from '../core/random.js'
 import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, type Value } from '../compiler/graph/value.js'
 import { select } from '../compiler/ops/select.js'
-import { asRecord, params, type DataOf, type Definition, type Weight } from '../model/model.js'
+import { params, type DataOf, type Definition, type Weight } from '../model/model.js'
 import { stopwatch } from '../runtime/platform/clock.js'
 import { Pacer } from '../runtime/platform/pause.js'
-import { TrainableModel, type Compiled, type LabelsOf } from '../train/model.js'
+import { TrainableModel } from '../train/model.js'
+import type { Compiled, LabelsOf } from '../train/types.js'
 import { isAmong, type Recipe } from '../train/recipe.js'
 import { columnCount, IncrementalLoss, type Change } from './incremental.js'
 import { copied, markedKeys, modelOf, rewriteWeights } from './rewrite.js'
@@ -134,7 +135,7 @@ export async function stochasticClip<I, O, L, M>(model: Compiled<I, O, L, M>, da
   const given = checkClipOptions(options)
   if (!(model instanceof TrainableModel)) throw new TypeError(message('stochasticClip', 'a model', describe(model)))
   const own = model as TrainableModel<I, O>
-  const { x, y, ...rest } = asRecord('stochasticClip: data', data)
+  const { x, y, ...rest } = checkRecord('stochasticClip: data', data)
   for (const name of Object.keys(rest)) throw new TypeError(message('stochasticClip: data', '{ x, y }', `'${name}' besides`))
   const read = own.readSamples('stochasticClip', x, y)
   // What a fit does to the model meanwhile does not matter. Where an expression stands for a weight, what is searched is what layers get.
@@ -158,7 +159,7 @@ type Settings = Required<Omit<ClipOptions, 'keys' | 'signal' | 'onProgress'>> & 
 
 function checkClipOptions(options: ClipOptions): Settings {
   const where = 'stochasticClip'
-  checkGiven(where, options, OPTIONS)
+  checkOptions(where, options, OPTIONS)
   const { bound = 0, candidates = 8, group = 64, draw = 'magnitude', accept = 'greedy', tolerance = 1e-4, budget = 20000, seed = 0, signal, onProgress } = options
   if (signal !== undefined && (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean')) throw new TypeError(message(`${where}.signal`, 'the signal of an AbortController', describe(signal)))
   if (onProgress !== undefined && typeof onProgress !== 'function') throw new TypeError(message(`${where}.onProgress`, 'a function', describe(onProgress)))

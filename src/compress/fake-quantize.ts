@@ -1,5 +1,5 @@
 // Quantised training: layers compute with weights as integers of a few bits would give them, while training moves the weights themselves.
-import { checkGiven, checkNumber, checkWord } from '../core/options.js'
+import { checkOptions, checkNumber, checkWord } from '../core/options.js'
 import { constant, type Value } from '../compiler/graph/value.js'
 import { div, maximum } from '../compiler/ops/binary.js'
 import { fakeQuant } from '../compiler/ops/quant.js'
@@ -58,7 +58,7 @@ function rangeOf(w: Value, levels: number, axes: readonly number[] | null): Valu
  * const plain = strip(trained)   // its kernels have 15 different numbers in each column
  */
 export function fakeQuantize<I, O>(model: Model<I, O>, options: FakeQuantizeOptions = {}): TrainableModel<I, O> {
-  checkGiven('fakeQuantize', options, ['weights', 'bits', 'granularity', 'clip'])
+  checkOptions('fakeQuantize', options, ['weights', 'bits', 'granularity', 'clip'])
   const bits = checkNumber('fakeQuantize.bits', options.bits ?? 8, { integer: true, min: 2, max: 8 })
   const granularity = checkWord('fakeQuantize.granularity', options.granularity ?? 'perChannel', ['perChannel', 'perTensor'])
   // as f32, which the kernels compute in: a bound that is 0 or infinite there is none

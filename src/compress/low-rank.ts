@@ -1,11 +1,11 @@
 // Factorised weights: a matrix as the product of two thinner ones.
 import { describe, EquigradError, message, ShapeError } from '../core/errors.js'
-import { checkCount, checkNumber, checkOptions } from '../core/options.js'
+import { checkCount, checkNumber, checkOptions, checkRecord } from '../core/options.js'
 import { formatShape } from '../core/shape.js'
 import { singularValues } from '../core/svd.js'
 import { everyNode, inScope, rewrite, Value, type Node } from '../compiler/graph/value.js'
 import { matmul, matmulOp } from '../compiler/ops/matmul.js'
-import { asRecord, type Definition, type Model } from '../model/model.js'
+import { type Definition, type Model } from '../model/model.js'
 import type { TrainableModel } from '../train/model.js'
 import { copied, knownKey, modelOf, rewriteWeights, valuesOf, withValues } from './rewrite.js'
 
@@ -59,7 +59,7 @@ export function parameters(definition: Definition): ReadonlyMap<string, Value> {
  */
 export function lowRank<I, O>(model: Model<I, O>, ranks: Readonly<Record<string, Rank>>): LowRank<I, O> {
   const known = parameters(model.definition)
-  const chosen = new Map(Object.entries(asRecord('lowRank', ranks)).map(([key, rank]) => [knownKey('lowRank', key, known), checkRank(key, rank, known)]))
+  const chosen = new Map(Object.entries(checkRecord('lowRank', ranks)).map(([key, rank]) => [knownKey('lowRank', key, known), checkRank(key, rank, known)]))
   if (chosen.size === 0) throw new RangeError(message('lowRank', 'at least one key', 'none'))
   const weights = copied(model)
   const report: Record<string, Factorised> = {}
@@ -86,7 +86,7 @@ function checkRank(key: string, given: unknown, known: ReadonlyMap<string, Value
   if (w.source.spec.constraint !== undefined) throw new EquigradError(message(where, 'a weight without a constraint', 'one that has one', 'A product need not satisfy it.'))
   const most = Math.min(...w.shape.map(Number))
   if (typeof given === 'number') return { rank: checkCount(where, given, most) }
-  const { rank, energy, ...others } = asRecord(where, given)
+  const { rank, energy, ...others } = checkRecord(where, given)
   checkOptions(where, others, ['rank', 'energy'])
   if ((rank === undefined) === (energy === undefined)) throw new TypeError(message(where, 'a rank or an energy', rank === undefined ? 'neither' : 'both'))
   return energy === undefined ? { rank: checkCount(`${where}.rank`, rank, most) } : { energy: checkNumber(`${where}.energy`, energy, { above: 0, max: 1 }) }

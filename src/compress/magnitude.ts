@@ -1,5 +1,5 @@
 // Which weights are the smallest: masks for one-shot pruning by magnitude.
-import { checkGiven, checkNumber, checkWord } from '../core/options.js'
+import { checkOptions, checkNumber, checkWord } from '../core/options.js'
 import { layerWeights } from '../compiler/ops/weight.js'
 import type { Model } from '../model/model.js'
 import { chosenKeys, isKernel, valuesOf } from './rewrite.js'
@@ -25,7 +25,7 @@ export interface MagnitudeMaskOptions {
  * await pruned.fit(x, y)
  */
 export function magnitudeMask<I, O>(model: Model<I, O>, options: MagnitudeMaskOptions): Record<string, Uint8Array> {
-  checkGiven('magnitudeMask', options, ['sparsity', 'scope', 'weights'])
+  checkOptions('magnitudeMask', options, ['sparsity', 'scope', 'weights'])
   const sparsity = checkNumber('magnitudeMask.sparsity', options.sparsity, { min: 0, max: 1 })
   const scope = checkWord('magnitudeMask.scope', options.scope ?? 'layer', ['layer', 'global'])
   const keys = new Set(chosenKeys('magnitudeMask', options.weights, layerWeights(Object.values(valuesOf(model.definition))), isKernel))

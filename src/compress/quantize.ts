@@ -5,7 +5,7 @@
 // how many classes stay the same: scales for channels and the correction of biases help (+0.07 and +0.04 points, ± 0.01); of weights, scales
 // that clip are no better than the largest magnitude's; the three observers are equal within noise.
 import { EquigradError, message } from '../core/errors.js'
-import { checkCount, checkGiven, checkWord } from '../core/options.js'
+import { checkCount, checkOptions, checkRecord, checkWord } from '../core/options.js'
 import { elements, isBatched } from '../core/shape.js'
 import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, inScope, rewrite, topological, type InputSpec, type Node, type Value } from '../compiler/graph/value.js'
@@ -13,7 +13,7 @@ import { MAX_TERMS, qmatmul, quantizeLinear, type Bits, type Quantization } from
 import { expand, reshape } from '../compiler/ops/shapes.js'
 import { specialise } from '../compiler/passes/specialise.js'
 import { sliceRows, toRows, type Rows, type Typed } from '../model/data.js'
-import { asRecord, Model, ownParams, params, sameCount, type DataOf, type Definition } from '../model/model.js'
+import { Model, ownParams, params, sameCount, type DataOf, type Definition } from '../model/model.js'
 import type { Tensor } from '../model/tensor.js'
 import { loadInt8 } from '../runtime/int8.js'
 import { TrainableModel } from '../train/model.js'
@@ -65,7 +65,7 @@ interface Product {
  */
 export async function quantize<I, O>(model: Model<I, O>, options: QuantizeOptions<I>): Promise<TrainableModel<I, O>> {
   checkModel(model)
-  checkGiven('quantize', options, ['calibration', 'activations', 'observer', 'batchSize'])
+  checkOptions('quantize', options, ['calibration', 'activations', 'observer', 'batchSize'])
   const bits = checkBits(options.activations ?? 7)
   const observer = checkWord('quantize.observer', options.observer ?? 'mse', OBSERVERS)
   const batchSize = checkCount('quantize.batchSize', options.batchSize ?? 256)
@@ -100,7 +100,7 @@ function copies(model: Pick<Model<never, never>, 'getWeights'>, definition: Defi
 /** Calibration data for every input, checked. */
 function calibrationData({ graph, oneInput }: Definition, given: unknown): ReadonlyMap<string, Rows> {
   const inputs = graph.values.flatMap((v) => (v.role === 'input' && !v.spec.name.startsWith('$') ? [v] : []))
-  const record = oneInput ? { x: given } : asRecord('quantize.calibration', given)
+  const record = oneInput ? { x: given } : checkRecord('quantize.calibration', given)
   for (const name of Object.keys(record)) if (!inputs.some(({ spec }) => spec.name === name)) throw new TypeError(message('quantize.calibration', `data for ${inputs.map(({ spec }) => spec.name).join(', ')}`, `'${name}'`))
   const data = new Map(inputs.map(({ shape, spec }): [string, Rows] => [spec.name, toRows(where(oneInput, spec), Object.entries(record).find(([name]) => name === spec.name)?.[1], shape, spec)]))
   sameCount('quantize.calibration', data)

@@ -1,14 +1,18 @@
 // SHA-256 in hexadecimal, and a canonical JSON to hash.
 import { Sha256 } from './sha256.js'
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
+/** Bytes in hexadecimal. */
+export const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
 
-/** SHA-256 of some bytes, or of several pieces one after the other, in hexadecimal. */
-export function sha256Hex(...pieces: readonly (Uint8Array | string)[]): string {
+/** SHA-256 of some bytes, or of several pieces one after the other. */
+export function sha256(...pieces: readonly (Uint8Array | string)[]): Uint8Array<ArrayBuffer> {
   const hash = new Sha256()
   for (const piece of pieces) hash.update(typeof piece === 'string' ? new TextEncoder().encode(piece) : piece)
-  return hex(hash.digest())
+  return hash.digest()
 }
+
+/** The same in hexadecimal. */
+export const sha256Hex = (...pieces: readonly (Uint8Array | string)[]): string => hex(sha256(...pieces))
 
 /** JSON that keeps −0, ±∞ and NaN: as strings that begin with #; a string that begins so itself gets one more. */
 export function toJson(value: unknown): string {

@@ -1,10 +1,9 @@
 // Checks of what a caller passes: each throws before anything has changed.
 import { describe, message } from './errors.js'
 
-/** Throws on a key that is not known, naming the nearest one. */
-export function checkOptions(where: string, given: object | undefined, known: readonly string[]): void {
-  if (given === undefined) return
-  if (given === null || typeof given !== 'object' || Array.isArray(given)) throw new TypeError(message(where, 'an object of options', describe(given)))
+/** Throws on what is no object of options, or a key that is not known, naming the nearest one. */
+export function checkOptions(where: string, given: object | undefined, known: readonly string[]): asserts given is object {
+  if (given === undefined || given === null || typeof given !== 'object' || Array.isArray(given)) throw new TypeError(message(where, 'an object of options', describe(given)))
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue
     const near = nearest(key, known)
@@ -25,16 +24,16 @@ export function checkNumber(where: string, value: unknown, rule: NumberRule = {}
   return value
 }
 
-/** {@link checkOptions} where options must be given. */
-export function checkGiven(where: string, given: object | undefined, known: readonly string[]): void {
-  if (given === undefined) throw new TypeError(message(where, 'an object of options', 'undefined'))
-  checkOptions(where, given, known)
-}
-
 /** true or false, else TypeError. */
 export function checkFlag(where: string, value: unknown): boolean {
   if (typeof value !== 'boolean') throw new TypeError(message(where, 'true or false', describe(value)))
   return value
+}
+
+/** An object that is no list and no view of bytes, else TypeError: a copy of it. */
+export function checkRecord(where: string, given: unknown, what = 'a record of data by name'): Readonly<Record<string, unknown>> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) throw new TypeError(message(where, what, describe(given)))
+  return { ...given }
 }
 
 /** A list of strings, else TypeError. */
@@ -63,14 +62,13 @@ function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let distance = 3
   for (const k of known) {
-    const d = editDistance(word.toLowerCase(), k.toLowerCase(), distance)
+    const d = editDistance(word.toLowerCase(), k.toLowerCase())
     if (d < distance) { best = k; distance = d }
   }
   return best ?? known.find((k) => k.toLowerCase().startsWith(word.toLowerCase()) && word.length > 2)
 }
 
-function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
@@ -79,5 +77,5 @@ function editDistance(a: string, b: string, limit: number): number {
     }
     row = next
   }
-  return row[b.length] ?? limit
+  return row[b.length] ?? 0
 }

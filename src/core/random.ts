@@ -1,15 +1,13 @@
 // Random streams that are a function of keys alone: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy as 1, 2, 3;
 // SC 2011). The kernels compute the same function; here it serves what the host draws (shuffles, synthetic data).
-import { Sha256 } from './sha256.js'
+import { sha256 } from './hash.js'
 
 /** Two 32-bit words. */
 export type RandomKey = readonly [number, number]
 
 /** The key of a stream: the first 8 bytes of SHA-256 of `seed/purpose/name`, little endian. */
 export function randomKey(seed: number, purpose: string, name = ''): RandomKey {
-  const hash = new Sha256()
-  hash.update(new TextEncoder().encode(`${seed}/${purpose}/${name}`))
-  const view = new DataView(hash.digest().buffer)
+  const view = new DataView(sha256(`${seed}/${purpose}/${name}`).buffer)
   return [view.getUint32(0, true), view.getUint32(4, true)]
 }
 

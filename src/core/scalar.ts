@@ -22,7 +22,14 @@ export interface ScalarVariables {
   readonly scale: number
 }
 
-type Operator = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'exp' | 'cos' | 'sqrt' | 'floor' | 'ifLess'
+/** How many operands each operator takes, and what it computes of them. */
+export const operators: Readonly<Record<'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'exp' | 'cos' | 'sqrt' | 'floor' | 'ifLess', readonly [number, (at: (operand: number) => number, math: ExactMath) => number]>> = {
+  add: [2, (at) => at(1) + at(2)], sub: [2, (at) => at(1) - at(2)], mul: [2, (at) => at(1) * at(2)], div: [2, (at) => at(1) / at(2)],
+  min: [2, (at) => Math.min(at(1), at(2))], max: [2, (at) => Math.max(at(1), at(2))], pow: [2, (at, math) => math.pow(at(1), at(2))],
+  exp: [1, (at, math) => math.exp(at(1))], cos: [1, (at, math) => math.cos(at(1))], sqrt: [1, (at) => Math.sqrt(at(1))], floor: [1, (at) => Math.floor(at(1))],
+  ifLess: [4, (at) => (at(1) < at(2) ? at(3) : at(4))],
+}
+type Operator = keyof typeof operators
 
 /** A number, a variable's name, or `[operator, …operands]`; `['ifLess', a, b, x, y]` is `a < b ? x : y`. */
 export type Expression = number | keyof ScalarVariables | readonly [Operator, ...Expression[]]
@@ -36,18 +43,5 @@ export function evaluate(s: Expression, variables: ScalarVariables, math: ExactM
     if (operand === undefined) throw new RangeError(`scalar: '${s[0]}' lacks its operand ${i}`)
     return evaluate(operand as Expression, variables, math)
   }
-  switch (s[0]) {
-    case 'add': return at(1) + at(2)
-    case 'sub': return at(1) - at(2)
-    case 'mul': return at(1) * at(2)
-    case 'div': return at(1) / at(2)
-    case 'min': return Math.min(at(1), at(2))
-    case 'max': return Math.max(at(1), at(2))
-    case 'pow': return math.pow(at(1), at(2))
-    case 'exp': return math.exp(at(1))
-    case 'cos': return math.cos(at(1))
-    case 'sqrt': return Math.sqrt(at(1))
-    case 'floor': return Math.floor(at(1))
-    case 'ifLess': return at(1) < at(2) ? at(3) : at(4)
-  }
+  return operators[s[0]][1](at, math)
 }

@@ -9,6 +9,8 @@ export type Shape = readonly Dim[]
 export type DType = 'f32' | 'f64' | 'i32' | 'u8' | 'i8'
 
 export const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1, i8: 1 }
+/** The typed arrays of element types. */
+export const arrayOf = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array } as const satisfies Readonly<Record<DType, unknown>>
 
 /** Is the first dimension the number of samples? */
 export const isBatched = (shape: Shape): boolean => shape[0] === 'n'

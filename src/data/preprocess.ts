@@ -240,9 +240,9 @@ function elementwise(where: string, features: number, forward: (v: number, f: nu
 interface ReadTable { readonly values: NumericArray; readonly features: number; readonly rows: number; readonly shape: readonly number[] | undefined }
 
 /** A table as one array; its features by the option, else by its last dimension. */
-function readTable(where: string, table: Table, options: FitOptions | undefined): ReadTable {
+function readTable(where: string, table: Table, options: FitOptions = {}): ReadTable {
   checkOptions(where, options, ['features'])
-  const said = options?.features === undefined ? undefined : checkCount(`${where}: features`, options.features)
+  const said = options.features === undefined ? undefined : checkCount(`${where}: features`, options.features)
   const flat = isNumericArray(table) ? { data: table, shape: undefined } : isShapedData(table) ? table : flattenRows(where, table)
   if (flat.shape !== undefined) checkShaped(where, { data: flat.data, shape: flat.shape })
   const features = said ?? flat.shape?.at(-1)

@@ -1,6 +1,7 @@
 // Data as users pass it, as rows of numbers in their own element type. What can be refused is refused here, before anything has changed.
 import { describe, message, ShapeError } from '../core/errors.js'
-import { elements, formatShape, type DType, type Shape } from '../core/shape.js'
+import { checkRecord } from '../core/options.js'
+import { arrayOf, elements, formatShape, type DType, type Shape } from '../core/shape.js'
 import type { InputSpec } from '../compiler/graph/value.js'
 
 /** Nested arrays of numbers, as deep as the shape. */
@@ -22,11 +23,8 @@ export interface Rows {
 /** What of an input's spec data must fit. */
 type DataSpec = Pick<InputSpec, 'classes'> & Partial<InputSpec>
 
-const dtypeOf = (data: Typed): DType =>
-  data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : data instanceof Int32Array ? 'i32' : 'u8'
-
-const isTyped = (data: unknown): data is Typed =>
-  data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array
+const dtypeOf = (data: unknown): DType | undefined => (['f32', 'f64', 'i32', 'u8'] as const).find((dtype) => data instanceof arrayOf[dtype])
+const isTyped = (data: unknown): data is Typed => dtypeOf(data) !== undefined
 
 const isDense = (data: unknown): data is { readonly data: Typed; readonly shape: readonly number[] } =>
   typeof data === 'object' && data !== null && 'data' in data && 'shape' in data && isTyped(data.data) && Array.isArray(data.shape)
@@ -46,7 +44,7 @@ export function toRows(where: string, data: unknown, shape: Shape, spec: DataSpe
   if (typed === undefined) throw new TypeError(message(where, FORMS, describe(data)))
   if (typed.length === 0) throw new RangeError(message(where, 'at least one sample', 'none'))
   if (typed.length % width !== 0) throw new ShapeError(message(where, `a multiple of ${width} numbers, samples of ${formatShape(shape.slice(1))}`, `${typed.length}`))
-  const rows: Rows = { data: typed, dtype: dtypeOf(typed), rows: typed.length / width, width }
+  const rows: Rows = { data: typed, dtype: dtypeOf(typed) ?? 'f32', rows: typed.length / width, width }
   if (spec.classes !== null) checkClasses(where, rows, spec.classes)
   else if (rows.dtype === 'f64' || (typed instanceof Float32Array && !unchecked && !allFinite(typed))) checkFinite(where, rows, 0, rows.rows)
   return rows
@@ -55,9 +53,7 @@ export function toRows(where: string, data: unknown, shape: Shape, spec: DataSpe
 function checked(where: string, given: { readonly data: Typed; readonly shape: readonly number[] }, shape: Shape): Typed {
   const product = given.shape.reduce((a, b) => a * b, 1)
   if (given.shape.some((d) => !Number.isInteger(d) || d < 0) || product !== given.data.length) throw new ShapeError(message(where, `${product} numbers for the shape ${formatShape(given.shape)}`, `${given.data.length}`))
-  const sample = given.shape.slice(1)
-  const fits = sample.length === shape.length - 1 && sample.every((d, i) => d === shape[i + 1])
-  if (!fits && elements(sample) !== elements(shape)) throw new ShapeError(message(where, `a shape of ${formatShape(shape)}`, formatShape(given.shape)))
+  if (elements(given.shape.slice(1)) !== elements(shape)) throw new ShapeError(message(where, `a shape of ${formatShape(shape)}`, formatShape(given.shape)))
   return given.data
 }
 
@@ -120,17 +116,15 @@ export function sliceRows({ data, dtype, width }: Rows, from: number, to: number
   return { data: data.subarray(from * width, to * width), dtype, rows: to - from, width }
 }
 
+/** The element types of data, by name. */
+export const dtypesOf = (data: ReadonlyMap<string, Rows>): Map<string, DType> => new Map([...data].map(([name, { dtype }]) => [name, dtype]))
+
 /** The bytes of rows. */
 export const bytesOf = ({ data }: Rows): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 
-export function asRecord(where: string, data: unknown): Readonly<Record<string, unknown>> {
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) throw new TypeError(message(where, 'a record of data by name', describe(data)))
-  return { ...data }
-}
-
 /** The entries of a record, of which none may have another name. @param what - they are, for messages */
 export function namedOnly(where: string, what: string, given: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
-  const record = asRecord(where, given)
+  const record = checkRecord(where, given)
   for (const name of Object.keys(record)) if (!names.includes(name)) throw new TypeError(message(where, `${what} ${names.join(', ')}`, `'${name}'`))
   return record
 }

@@ -1,10 +1,10 @@
 // From values to a model's graph: layers get their names, parameters their keys, inputs the names of the record they came in.
 import { describe, EquigradError, message } from '../core/errors.js'
-import { checkCount, checkNumber, checkOptions, checkWord } from '../core/options.js'
+import { checkNumber, checkWord } from '../core/options.js'
+import { any, count, number, optional, readOptions } from '../core/readers.js'
 import { commonHome, declarationOf, declare, type Declaration, type Home, type HomeOptions } from './home.js'
-import { everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
+import { byName, everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
-import type { DType } from '../core/shape.js'
 
 /** How an input reads its data. */
 export interface InputOptions {
@@ -35,22 +35,23 @@ export function input(shape: readonly number[], options: InputOptions = {}): Val
   if (!Array.isArray(shape)) throw new TypeError(message('input', 'the shape of one sample, such as [784]', describe(shape)))
   shape.forEach((d: unknown) => checkNumber('input: shape', d, { integer: true, min: 1, max: LARGEST }))
   if (shape.reduce((a, b) => a * b, 1) > LARGEST) throw new RangeError(message('input: shape', `at most ${LARGEST} elements a sample`, `[${shape.join(', ')}]`))
-  checkOptions('input', options, ['dtype', 'scale', 'offset', 'below'])
-  if (options.below !== undefined) return wholeInput(shape, options, options.below)
-  return new Value(['n', ...shape], 'f32', {
-    kind: 'input',
-    spec: {
-      name: '', data: checkWord<DType>('input.dtype', options.dtype ?? 'f32', ['f32', 'u8', 'f64', 'i32']),
-      scale: checkNumber('input.scale', options.scale ?? 1), offset: checkNumber('input.offset', options.offset ?? 0), classes: null,
-    },
-  })
+  const { dtype, scale, offset, below } = readOptions('input', options, { dtype: any, scale: optional(number()), offset: optional(number()), below: optional(count()) })
+  const whole = below !== undefined
+  if (whole && (scale ?? offset) !== undefined) throw new RangeError(message('input', 'below, or scale and offset', 'both', 'Whole numbers are not scaled.'))
+  const data = whole ? checkWord('input.dtype', dtype ?? 'i32', ['i32', 'u8']) : checkWord('input.dtype', dtype ?? 'f32', ['f32', 'u8', 'f64', 'i32'])
+  return new Value(['n', ...shape], whole ? 'i32' : 'f32', { kind: 'input', spec: { name: '', data, scale: scale ?? 1, offset: offset ?? 0, classes: below ?? null } })
 }
 
-/** An input of whole numbers. */
-function wholeInput(shape: readonly number[], options: InputOptions, below: number): Value {
-  if (options.scale !== undefined || options.offset !== undefined) throw new RangeError(message('input', 'below, or scale and offset', 'both', 'Whole numbers are not scaled.'))
-  const data = checkWord<DType>('input.dtype', options.dtype ?? 'i32', ['i32', 'u8'])
-  return new Value(['n', ...shape], 'i32', { kind: 'input', spec: { name: '', data, scale: 1, offset: 0, classes: checkCount('input.below', below) } })
+/** An input of a shape, or of a shape with how data is read. */
+export function inputOf(given: readonly number[] | (InputOptions & { readonly shape: readonly number[] })): Value {
+  if ('shape' in given) { const { shape, ...options } = given; return input(shape, options) }
+  return input(given)
+}
+
+/** An input under a name. */
+export function namedInput(name: string, { shape, dtype, source }: Value): Value {
+  if (!/^[^$:/]+$/.test(name)) throw new TypeError(message('model', 'names of inputs without $, : or /', describe(name)))
+  return new Value(shape, dtype, source.kind === 'input' ? { kind: 'input', spec: { ...source.spec, name } } : source)
 }
 
 /** Names layers by kind and place, in the order in which the definition uses them; given names must be unique. */
@@ -100,8 +101,7 @@ export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Re
   for (const [key, v] of Object.entries(inputs)) {
     if (!(v instanceof Value) || v.source.kind !== 'input') throw new TypeError(message('model', `input(…) as '${key}'`, v instanceof Value ? 'a computed value' : describe(v)))
     if (named.has(v)) throw new TypeError(message('model', `an input of its own as '${key}'`, 'one that has another name too'))
-    if (!/^[^$:/]+$/.test(key)) throw new TypeError(message('model', 'names of inputs without $, : or /', describe(key)))
-    named.set(v, new Value(v.shape, v.dtype, { kind: 'input', spec: { ...v.source.spec, name: key } }))
+    named.set(v, namedInput(key, v))
   }
   const naming = new DefinitionNaming(options.name, Object.values(outputs))
   const params: Value[] = []
@@ -131,7 +131,5 @@ export function defineModel(inputs: Readonly<Record<string, Value>>, outputs: Re
   }
   const declarations = [...byKey].map(([key, v]) => declarationOf(v) ?? declare(v, key, options.seed, home))
   const ready = rewrite(Object.values(outputs), { leaf: (v) => (v.source.kind === 'param' ? declarationOf(v)?.leaf : named.get(v)) ?? v })
-  const record: Record<string, Value> = {}
-  Object.keys(outputs).forEach((key, i) => { const v = ready[i]; if (v !== undefined) record[key] = v })
-  return { graph: toGraph(record, naming), declarations, home }
+  return { graph: toGraph(byName(Object.keys(outputs), ready), naming), declarations, home }
 }

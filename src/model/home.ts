@@ -2,7 +2,7 @@
 // share layers live in one store.
 import { EquigradError, message } from '../core/errors.js'
 import type { Shape } from '../core/shape.js'
-import { Value, type Init } from '../compiler/graph/value.js'
+import { topological, Value, type Init } from '../compiler/graph/value.js'
 import { Store, type ParamDeclaration } from '../runtime/store.js'
 
 /** A store that the caller made, or how many lanes the one that is made shall have. */
@@ -32,6 +32,14 @@ export interface Declaration {
   /** the parameter as a value of every graph it comes into */
   readonly leaf: Value
 }
+
+/** What values come from that no op makes: weights, inputs, constants and scalars. */
+export const leavesOf = (values: readonly Value[]): readonly Value[] =>
+  [...new Set([...topological(values).flatMap((node) => node.ins), ...values])].filter((v) => v.source.kind !== 'node')
+
+/** The weights among them, by key. */
+export const weightsOf = (values: readonly Value[]): ReadonlyMap<string, Value> =>
+  new Map(leavesOf(values).flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v] as const] : [])))
 
 const declared = /* @__PURE__ */ new WeakMap<Value, Declaration>()
 

@@ -1,16 +1,13 @@
 // A model that predicts: a graph, a seed and a store. The train floor's models extend it.
 import { BusyError, EquigradError, describe, message, ShapeError } from '../core/errors.js'
-import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options.js'
+import { checkCount, checkOptions, checkRecord, checkSeed } from '../core/options.js'
+import { instance, map } from '../core/readers.js'
 import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { byName, topological, Value, type InputSpec } from '../compiler/graph/value.js'
+import { byName, Value, type InputSpec } from '../compiler/graph/value.js'
 import { layerWeights } from '../compiler/ops/weight.js'
-import { fuse } from '../compiler/passes/fuse.js'
-import { lower } from '../compiler/passes/lower.js'
-import { planMemory } from '../compiler/passes/plan.js'
 import { printProgram, programHash } from '../compiler/passes/print.js'
 import { specialise } from '../compiler/passes/specialise.js'
-import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
 import type { Type } from '../compiler/type.js'
 import type { Weights } from '../optim/optimizer.js'
@@ -20,15 +17,14 @@ import { extend, INT8, int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
-import { declare, giveFirst, Home, storable, type Declaration, type HomeOptions } from './home.js'
+import { declare, giveFirst, Home, leavesOf, storable, type Declaration, type HomeOptions } from './home.js'
 import { inspect, sameType, type Layers } from './inspect.js'
-import { asRecord, bytesOf, checkFinite, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
-import { inputsOf, predictProgram } from './plan.js'
+import { bytesOf, checkFinite, dtypesOf, namedOnly, sameCount, sliceRows, toRows, type Dense, type Rows } from './data.js'
+import { inputsOf, predictProgram, programOf } from './plan.js'
 import { Results } from './results.js'
 import type { Tensor } from './tensor.js'
 
-export { asRecord, sameCount } from './data.js'
-export { readInputs } from './plan.js'
+export { sameCount } from './data.js'
 
 /** One value, or a record of values by name. */
 export type Values = Value | { readonly [name: string]: Value }
@@ -107,22 +103,15 @@ export const viewProgram = (program: Program): ProgramView => {
 
 /** Rows of a run that one program takes: one row has a small program of its own. */
 const CAPACITIES = [1, 32, 256] as const
-const ONE = 'x'
-const ONE_OUTPUT = 'y'
+/** The names of an input, and of an output, that are the only ones. */
+export const ONE = 'x', ONE_OUTPUT = 'y'
 
-/** Names of a record of values, or the one name that a single value has. */
-export const inputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
-  values instanceof Value ? { record: { [ONE]: values }, one: true } : { record: values, one: false }
-export const outputRecord = (values: Values): { readonly record: Readonly<Record<string, Value>>; readonly one: boolean } =>
-  values instanceof Value ? { record: { [ONE_OUTPUT]: values }, one: true } : { record: values, one: false }
-
-/** A value, or a record of at least one. */
-export function checkValues(where: string, given: Values): Values {
-  if (given instanceof Value) return given
-  const entries = Object.entries(asRecord(where, given))
-  if (entries.length === 0) throw new TypeError(message(where, 'at least one value', 'none'))
-  for (const [key, v] of entries) if (!(v instanceof Value)) throw new TypeError(message(`${where}.${key}`, 'a value', describe(v)))
-  return given
+/** A record of at least one value; a single value has the name `one`. */
+export function valuesOf(where: string, given: Values, one: string): Readonly<Record<string, Value>> {
+  if (given instanceof Value) return { [one]: given }
+  const values = map(instance(Value, 'a value'))(where, given)
+  if (Object.keys(values).length === 0) throw new TypeError(message(where, 'at least one value', 'none'))
+  return values
 }
 
 /** A model that predicts: its graph, its seed and the store of its weights. `sequential`, `functional` and `load` make models. */
@@ -217,9 +206,8 @@ export class Model<I, O> {
    */
   inspect(x: I, options: { readonly feeds?: Readonly<Record<string, Value>> } = {}): Inspected<O> {
     checkOptions('inspect', options, ['feeds'])
-    const given: Readonly<Record<string, unknown>> = this.definition.oneInput ? { [ONE]: x } : asRecord('call', x)
     const inputs = this.inputs()
-    for (const name of Object.keys(given)) if (!inputs.has(name)) throw new TypeError(message('call', `values for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
+    const given = namedOnly('call', 'values for', this.definition.oneInput ? { [ONE]: x } : x, [...inputs.keys()])
     const taken = new Map([...inputs].map(([name, type]) => [name, sameType(`call: ${name}`, type, given[name])]))
     const { outputs, ...layers } = inspect(this.values(), options.feeds ?? {}, (v) => {
       if (v.source.kind === 'param') return this.declarations.get(v.source.key ?? '')?.leaf ?? v
@@ -248,10 +236,7 @@ export class Model<I, O> {
     const job = this.#predictJob(x, options)
     const pacer = new Pacer()
     try {
-      while (await this.store.onLanes('predict', job.next)) {
-        const pause = pacer.due()
-        if (pause !== undefined) await pause
-      }
+      while (await this.store.onLanes('predict', job.next)) await pacer.due()
       return job.results.given as TensorOf<O, B>
     } finally {
       job.release()
@@ -312,8 +297,7 @@ export class Model<I, O> {
   #predictor(capacity: number, data: ReadonlyMap<string, Rows>): Executor {
     let key = String(capacity)
     for (const [name, { dtype }] of data) key += ` ${name}:${dtype}`
-    return this.#predictors.get(key, () =>
-      new Executor(this.predictProgram(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype]))), this.store, { seed: this.seed }))
+    return this.#predictors.get(key, () => new Executor(this.predictProgram(capacity, dtypesOf(data)), this.store, { seed: this.seed }))
   }
 
   /** What an input is called in messages. */
@@ -343,22 +327,15 @@ export class Model<I, O> {
   program(kind: 'predict' | 'grad' | 'apply', options: { readonly capacity?: number } = {}): ProgramView {
     checkOptions('program', options, ['capacity'])
     if (kind !== 'predict') throw new EquigradError(message('program', 'a compiled model', `'${kind}' of one that is not`, 'Call compile first.'))
-    const dtypes = new Map([...this.inputs()].map(([name, { spec }]) => [name, spec.data]))
-    return viewProgram(this.predictProgram(checkCount('program.capacity', options.capacity ?? 256), dtypes))
+    return viewProgram(this.predictProgram(checkCount('program.capacity', options.capacity ?? 256), new Map()))
   }
 
   /**
    * Copies of all weights, by key (`layer.kernel`, `layer.bias`, …).
    */
   getWeights(): Record<string, Weight> {
-    const { store } = this
-    store.checkFree('getWeights')
-    const weights: Record<string, Weight> = {}
-    for (const { key, shape } of params(this.definition.graph)) {
-      const { address, length } = store.param(key)
-      weights[key] = { data: store.f32(address, length).slice(), shape: shape.map(Number) }
-    }
-    return weights
+    this.store.checkFree('getWeights')
+    return Object.fromEntries([...numbersOf(this.definition.graph, this.store)].map(([{ key, shape }, data]) => [key, { data: data.slice(), shape: shape.map(Number) }]))
   }
 
   /**
@@ -375,11 +352,9 @@ export class Model<I, O> {
 
   /** Values that are made of weights and constants alone, by the kernels that a prediction computes them with. */
   #computed(values: ReadonlyMap<string, Value>): Record<string, Weight> {
-    const fetches = byName(values.keys(), fuse(specialise([...values.values()], 'predict')))
-    const executor = new Executor(verify(planMemory(lower({ capacity: 1, fetches }))), this.store, { seed: this.seed })
+    const executor = new Executor(programOf(byName(values.keys(), specialise([...values.values()], 'predict')), { capacity: 1 }), this.store, { seed: this.seed })
     try {
       executor.bind(1)
-      executor.prepare()
       executor.run()
       return Object.fromEntries([...values].map(([key, { shape }]) => [key, { data: this.store.f32(executor.output(key), elements(shape)).slice(), shape: shape.map(Number) }]))
     } finally {
@@ -394,13 +369,13 @@ export class Model<I, O> {
    * @throws TypeError for unknown keys, ShapeError, RangeError for values that are not finite, BusyError while training
    */
   setWeights(weights: Readonly<Record<string, Weight>>): void {
-    const given = asRecord('setWeights', weights)
+    const given = checkRecord('setWeights', weights)
     const store = this.#ready || this.#disposed ? this.store : this.#home.store
     store.checkFree('setWeights')
-    if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit is running', 'Wait for it.'))
+    if (store.training) throw new BusyError(message('setWeights', 'a store that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     const known = new Map(params(this.definition.graph).map((p) => [p.key, p]))
     for (const [key, weight] of Object.entries(given)) {
-      const { data, shape } = asRecord(`setWeights: ${key}`, weight)
+      const { data, shape } = checkRecord(`setWeights: ${key}`, weight)
       const p = known.get(key)
       if (p === undefined) throw new TypeError(message('setWeights', `keys among ${[...known.keys()].join(', ')}`, describe(key)))
       if (!(data instanceof Float32Array)) throw new TypeError(message(`setWeights: ${key}`, 'a Float32Array', describe(data)))
@@ -434,41 +409,43 @@ export interface Inspected<O> extends Layers {
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
 export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {
   const home = new Home(options)
-  const values = fromGraph(definition.graph)
-  const leaves = new Set([...topological(Object.values(values)).flatMap((node) => node.ins), ...Object.values(values)])
-  return { home, declarations: [...leaves].flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
+  return { home, declarations: leavesOf(Object.values(fromGraph(definition.graph))).flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
 }
 
+/** A parameter of a graph. */
+export type Param = Extract<GraphValue, { role: 'param' }>
 /** The parameters of a graph, in the order of its definition. */
-export const params = (graph: Graph): readonly Extract<GraphValue, { role: 'param' }>[] =>
-  graph.values.flatMap((v) => (v.role === 'param' ? [v] : []))
+export const params = (graph: Graph): readonly Param[] => graph.values.filter((v) => v.role === 'param')
 
-
+/** The numbers of every weight, in place: valid until memory grows. */
+export const numbersOf = (graph: Graph, store: Store): ReadonlyMap<Param, Float32Array> =>
+  new Map(params(graph).map((p) => { const { address, length } = store.param(p.key); return [p, store.f32(address, length)] }))
 
 function summarize({ graph, name }: Definition): string {
-  const counted = new Map<string, number>()
-  const paths = new Set(graph.nodes.map((node) => node.path))
-  for (const p of params(graph)) {
-    // A key may go on after the weight's own name: factors and adapters of `dense1.kernel` are `dense1.kernel.u` and so on.
-    const key = p.key.slice(name === '' ? 0 : name.length + 1)
-    let path = key.slice(0, key.lastIndexOf('.'))
-    while (!paths.has(path) && path.includes('.')) path = path.slice(0, path.lastIndexOf('.'))
-    counted.set(path, (counted.get(path) ?? 0) + elements(p.shape))
-  }
-  const rows: (readonly [string, string, string])[] = []
-  for (const v of graph.values) if (v.role === 'input' && !v.spec.name.startsWith('$')) rows.push([`${v.spec.name} (input)`, formatShape(v.shape), ''])
   const shapes = new Map<string, string>()
   for (const node of graph.nodes) {
     const out = graph.values[node.outs[node.outs.length - 1] ?? 0]
     if (node.path !== '' && out !== undefined) shapes.set(node.path, formatShape(out.shape))
   }
-  for (const [path, shape] of shapes) rows.push([path, shape, (counted.get(path) ?? 0).toLocaleString('en-US')])
-  const widths = [0, 1, 2].map((i) => Math.max(...[['layer', 'output', 'weights'], ...rows].map((r) => (r[i] ?? '').length)))
-  const line = (cells: readonly string[]): string => cells.map((c, i) => (i === 2 ? c.padStart(widths[i] ?? 0) : c.padEnd(widths[i] ?? 0))).join('  ').trimEnd()
-  const trained = params(graph).reduce((sum, p) => sum + elements(p.shape), 0)
-  const rule = '─'.repeat(widths.reduce((a, b) => a + b, 4))
-  return [line(['layer', 'output', 'weights']), rule, ...rows.map(line), rule, `${trained.toLocaleString('en-US')} weights, ${(trained * 4).toLocaleString('en-US')} bytes`].join('\n')
+  const counted = new Map<string, number>()
+  let all = 0
+  for (const { key, shape } of params(graph)) {
+    // A key may go on after the weight's own name: factors and adapters of `dense1.kernel` are `dense1.kernel.u` and so on.
+    let path = key.slice(name === '' ? 0 : name.length + 1)
+    do path = path.slice(0, path.lastIndexOf('.')); while (!shapes.has(path) && path.includes('.'))
+    counted.set(path, (counted.get(path) ?? 0) + elements(shape))
+    all += elements(shape)
+  }
+  const inputs = [...inputsOf(graph)].map(([input, { shape }]) => [`${input} (input)`, formatShape(shape), ''] as const)
+  const layers = [...shapes].map(([path, shape]) => [path, shape, said(counted.get(path) ?? 0)] as const)
+  const rows = [['layer', 'output', 'weights'] as const, ...inputs, ...layers]
+  const [a, b, c] = ([0, 1, 2] as const).map((i) => Math.max(...rows.map((row) => row[i].length))) as [number, number, number]
+  const [head = '', ...lines] = rows.map(([layer, output, weights]) => `${layer.padEnd(a)}  ${output.padEnd(b)}  ${weights.padStart(c)}`.trimEnd())
+  const rule = '─'.repeat(a + b + c + 4)
+  return [head, rule, ...lines, rule, `${said(all)} weights, ${said(all * 4)} bytes`].join('\n')
 }
+
+const said = (count: number): string => count.toLocaleString('en-US')
 
 /** A store, or nothing. */
 export function checkStore(where: string, store: unknown): void {
@@ -485,7 +462,7 @@ export function checkHome(where: string, { store, lanes }: Pick<ModelOptions, 's
 
 /** Checks of what every model is given. */
 export function checkModelOptions(where: string, options: ModelOptions, known: readonly string[]): { readonly name: string; readonly seed: number } & HomeOptions {
-  checkGiven(where, options, known)
+  checkOptions(where, options, known)
   const { name = '', seed = 0 } = options
   if (typeof name !== 'string' || name.includes('/')) throw new TypeError(message(`${where}.name`, 'a string without a slash', describe(name)))
   return { name, seed: checkSeed(`${where}.seed`, seed), ...checkHome(where, options) }

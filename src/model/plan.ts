@@ -1,12 +1,12 @@
 // The plan for prediction that a file carries, for readers without a compiler: one program, whatever type data comes in.
-import type { DType } from '../core/shape.js'
+import { arrayOf, type DType } from '../core/shape.js'
 import { fromGraph, type Graph } from '../compiler/graph/graph.js'
 import { byName, Value, rewrite, type InputSpec } from '../compiler/graph/value.js'
 import { kernelTable } from '../compiler/kernels.js'
 import { read } from '../compiler/ops/read.js'
 import { FORWARD, PLAN_VERSION, type PackedAffine, type PackedBuffer, type PackedInput, type PackedPlan, type PackedWord } from '../compiler/packed.js'
 import { fuse } from '../compiler/passes/fuse.js'
-import { lower } from '../compiler/passes/lower.js'
+import { lower, type LowerOptions } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { specialise } from '../compiler/passes/specialise.js'
 import { verify } from '../compiler/passes/verify.js'
@@ -18,12 +18,27 @@ const CAPACITY = 32
 /** Constants of more bytes than this are tensors of the file. */
 const INLINE = 64
 
-/** The program that predicts a graph's outputs, for data of these element types. */
-export function predictProgram(graph: Graph, capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
+/** A graph's outputs by name, as they are in prediction. */
+export function predictValues(graph: Graph): Readonly<Record<string, Value>> {
   const values = fromGraph(graph)
-  const ready = fuse(readInputs(specialise(Object.values(values), 'predict'), dtypes, null))
-  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(values), ready), prologue: true })))
+  return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
+
+export interface ProgramOptions extends Omit<LowerOptions, 'fetches'> {
+  /** element types of the data that comes, by input; those that are not named have their own */
+  readonly dtypes?: ReadonlyMap<string, DType>
+  /** the row of the data that each sample is (default: they are the samples) */
+  readonly index?: Value
+}
+
+/** The program that computes some values of settled mode. */
+export function programOf(values: Readonly<Record<string, Value>>, { dtypes = new Map(), index, ...options }: ProgramOptions): Program {
+  const ready = fuse(readInputs(Object.values(values), dtypes, index ?? null))
+  return verify(planMemory(lower({ ...options, fetches: byName(Object.keys(values), ready) })))
+}
+
+/** The program that predicts a graph's outputs, for data of these element types. */
+export const predictProgram = (graph: Graph, capacity: number, dtypes: ReadonlyMap<string, DType>): Program => programOf(predictValues(graph), { capacity, dtypes, prologue: true })
 
 /** Puts a `read` op behind every input, for data of the given types; without an index where data needs no conversion, nothing. */
 export function readInputs(outputs: readonly Value[], dtypes: ReadonlyMap<string, DType>, index: Value | null): readonly Value[] {
@@ -99,7 +114,7 @@ function packBuffer(b: Buffer, tensor: (dtype: DType, data: readonly number[]) =
 
 /** The bytes of some numbers as 32-bit words, with zeros behind. */
 function wordsOf(dtype: DType, data: readonly number[]): number[] {
-  const made = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array }[dtype].from(data)
+  const made = arrayOf[dtype].from(data)
   const bytes = new Uint8Array(Math.ceil(made.byteLength / 4) * 4)
   bytes.set(new Uint8Array(made.buffer))
   return Array.from(new Uint32Array(bytes.buffer))

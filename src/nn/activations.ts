@@ -1,6 +1,6 @@
 // Activations: a word, or a function of a value.
-import { describe, message } from '../core/errors.js'
-import { checkNumber, checkWord } from '../core/options.js'
+import { checkNumber } from '../core/options.js'
+import { wordOr, type Reader } from '../core/readers.js'
 import type { Value } from '../compiler/graph/value.js'
 import { elu as eluOp, leakyRelu as leakyReluOp, relu, sigmoid, tanh } from '../compiler/ops/unary.js'
 import { softmax } from '../compiler/ops/softmax.js'
@@ -37,9 +37,4 @@ const named: Readonly<Record<ActivationName, ActivationFunction>> = {
 }
 
 /** What an option says: the function of a word, or the function itself. */
-export function activationFunction(where: string, given: Activation | undefined): ActivationFunction {
-  const value = given ?? 'linear'
-  if (typeof value === 'function') return value
-  if (typeof value !== 'string') throw new TypeError(message(where, 'an activation', describe(value)))
-  return named[checkWord(where, value, Object.keys(named) as ActivationName[])]
-}
+export const activationOption = (fallback: ActivationName = 'linear'): Reader<ActivationFunction> => wordOr('an activation', named, fallback)

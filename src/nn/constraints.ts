@@ -1,6 +1,7 @@
 // What weights must satisfy: after each update, what a constraint makes of a weight takes the weight's place. Keras' formulas.
 import { describe, message, ShapeError } from '../core/errors.js'
-import { checkNumber, checkOptions, checkWord } from '../core/options.js'
+import { checkNumber } from '../core/options.js'
+import { number, readOptions, wordOr, type Reader } from '../core/readers.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { toGraph, type Graph } from '../compiler/graph/graph.js'
 import { inScope, topological, Value } from '../compiler/graph/value.js'
@@ -27,10 +28,10 @@ export interface NormOptions {
   readonly axis?: Axis
 }
 
-function checkAxis(where: string, given: Axis | undefined): readonly number[] {
-  const axes: readonly unknown[] = Array.isArray(given) ? given : [given ?? 0]
-  if (axes.length === 0) throw new RangeError(message(`${where}.axis`, 'at least one dimension', 'none'))
-  return axes.map((axis) => checkNumber(`${where}.axis`, axis, { integer: true }))
+const axes: Reader<readonly number[]> = (where, given) => {
+  const listed: readonly unknown[] = Array.isArray(given) ? given : [given ?? 0]
+  if (listed.length === 0) throw new RangeError(message(where, 'at least one dimension', 'none'))
+  return listed.map((axis) => checkNumber(where, axis, { integer: true }))
 }
 
 /** What is computed of ‖w‖ = √Σ w² along some axes, in the shape of w. */
@@ -54,9 +55,8 @@ function byNorm(where: string, w: Value, axes: readonly number[], of: (norm: Val
  */
 export function maxNorm(limit = 2, options: NormOptions = {}): ConstraintFunction {
   checkNumber('maxNorm', limit, { min: 0 })
-  checkOptions('maxNorm', options, ['axis'])
-  const axes = checkAxis('maxNorm', options.axis)
-  return (w) => mul(w, byNorm('maxNorm', w, axes, (norm) => div(clip(norm, 0, limit), affine(norm, 1, EPSILON))))
+  const { axis } = readOptions('maxNorm', options, { axis: axes })
+  return (w) => mul(w, byNorm('maxNorm', w, axis, (norm) => div(clip(norm, 0, limit), affine(norm, 1, EPSILON))))
 }
 
 /** Weights ≥ 0 (Keras' `NonNeg`): what is negative becomes +0. */
@@ -68,9 +68,8 @@ export const nonNeg = (): ConstraintFunction => (w) => relu(w)
  * @param options - `axis` (default 0)
  */
 export function unitNorm(options: NormOptions = {}): ConstraintFunction {
-  checkOptions('unitNorm', options, ['axis'])
-  const axes = checkAxis('unitNorm', options.axis)
-  return (w) => div(w, byNorm('unitNorm', w, axes, (norm) => affine(norm, 1, EPSILON)))
+  const { axis } = readOptions('unitNorm', options, { axis: axes })
+  return (w) => div(w, byNorm('unitNorm', w, axis, (norm) => affine(norm, 1, EPSILON)))
 }
 
 /** Options of {@link minMaxNorm}. */
@@ -90,22 +89,15 @@ export interface MinMaxNormOptions extends NormOptions {
  * @throws RangeError, TypeError for options that are none
  */
 export function minMaxNorm(options: MinMaxNormOptions = {}): ConstraintFunction {
-  checkOptions('minMaxNorm', options, ['min', 'max', 'rate', 'axis'])
-  const low = checkNumber('minMaxNorm.min', options.min ?? 0, { min: 0 })
-  const high = checkNumber('minMaxNorm.max', options.max ?? 1, { min: low })
-  const rate = checkNumber('minMaxNorm.rate', options.rate ?? 1, { min: 0, max: 1 })
-  const axes = checkAxis('minMaxNorm', options.axis)
-  return (w) => mul(w, byNorm('minMaxNorm', w, axes, (norm) => div(add(affine(clip(norm, low, high), rate, 0), affine(norm, 1 - rate, 0)), affine(norm, 1, EPSILON))))
+  const { min, max, rate, axis } = readOptions('minMaxNorm', options, { min: number(0, { min: 0 }), max: number(1), rate: number(1, { min: 0, max: 1 }), axis: axes })
+  checkNumber('minMaxNorm.max', max, { min })
+  return (w) => mul(w, byNorm('minMaxNorm', w, axis, (norm) => div(add(affine(clip(norm, min, max), rate, 0), affine(norm, 1 - rate, 0)), affine(norm, 1, EPSILON))))
 }
 
-const named: Readonly<Record<ConstraintName, () => ConstraintFunction>> = { maxNorm, nonNeg, unitNorm, minMaxNorm }
+const named: Readonly<Record<ConstraintName, ConstraintFunction>> = { maxNorm: (w) => maxNorm()(w), nonNeg: relu, unitNorm: (w) => unitNorm()(w), minMaxNorm: (w) => minMaxNorm()(w) }
 
-/** What an option says: the function of a word, the function itself, or nothing. */
-export function checkConstraint(where: string, given: Constraint | undefined): ConstraintFunction | undefined {
-  if (given === undefined || typeof given === 'function') return given
-  if (typeof given !== 'string') throw new TypeError(message(where, 'a constraint such as maxNorm(2), or a function of a weight', describe(given)))
-  return named[checkWord(where, given, Object.keys(named) as ConstraintName[])]()
-}
+/** What an option says: the function of a word, or the function itself. */
+export const constraintOption: Reader<ConstraintFunction> = (where, given) => wordOr('a constraint such as maxNorm(2), or a function of a weight', named)(where, given)
 
 /**
  * A constraint as plain data: what it computes of a weight of a shape.

@@ -1,7 +1,7 @@
 // First values of weights. An initializer is a word, or a function made by one of those below. Values are drawn from a stream of the weight's
 // own key, so they depend on nothing else.
-import { describe, message } from '../core/errors.js'
-import { checkNumber, checkWord } from '../core/options.js'
+import { checkNumber } from '../core/options.js'
+import { wordOr, type Reader } from '../core/readers.js'
 import type { Init } from '../compiler/graph/value.js'
 
 /** Inputs and outputs of one unit, as they count for variance scaling. */
@@ -75,9 +75,4 @@ export function truncatedNormal(mean = 0, deviation = 0.05): InitializerFunction
 }
 
 /** What an option says: the function of a word, or the function itself. */
-export function initializer(where: string, given: Initializer | undefined, fallback: InitializerName): InitializerFunction {
-  const value = given ?? fallback
-  if (typeof value === 'function') return value
-  if (typeof value !== 'string') throw new TypeError(message(where, 'an initializer', describe(value)))
-  return named[checkWord(where, value, Object.keys(named) as InitializerName[])]
-}
+export const initializerOption = (fallback: InitializerName): Reader<InitializerFunction> => wordOr('an initializer', named, fallback)

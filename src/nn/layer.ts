@@ -1,10 +1,11 @@
 // What a layer is: a frozen function from values to values that declares parameters. It holds no memory and no weights.
 import { describe, message, ShapeError } from '../core/errors.js'
-import { checkFlag } from '../core/options.js'
+import { readFields } from '../core/readers.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { currentScope, inScope, located, Value, type Init, type Scope } from '../compiler/graph/value.js'
 import { average } from '../compiler/ops/average.js'
 import { constraintGraph, type ConstraintFunction } from './constraints.js'
+import { layerOptions } from './options.js'
 import type { Regularizer } from './regularizers.js'
 
 /** What a layer takes or gives: a value, or several in a list or a record. */
@@ -66,46 +67,45 @@ export interface LayerContext {
  * })
  */
 export function layer<I extends Parts = Value, O extends Parts = Value>(kind: string, options: LayerOptions, define: (x: I, context: LayerContext) => O): Layer<I, O> {
-  const { name: given } = options
-  if (given !== undefined && (typeof given !== 'string' || given === '' || given.includes('/'))) throw new TypeError(message(`${kind}: name`, 'a string that is not empty, without a slash', describe(given)))
-  const trainable = checkFlag(`${kind}: trainable`, options.trainable ?? true)
+  const { name = null, trainable } = readFields(kind, options, layerOptions)
+  const where = name ?? kind
   const params = new Map<string, Value>()
   const scopes = new Map<Scope | null, Scope>()
   const scopeIn = (parent: Scope | null): Scope => {
     const known = scopes.get(parent)
     if (known !== undefined) return known
-    const scope: Scope = { kind, name: options.name ?? null, parent }
+    const scope: Scope = { kind, name, parent }
     scopes.set(parent, scope)
     return scope
   }
-  const declare = (name: string, shape: Shape, init: Init, trained: boolean, regularizer?: Regularizer, constraint?: ConstraintFunction): Value => {
-    const known = params.get(name)
+  const declare = (param: string, shape: Shape, init: Init, trained: boolean, regularizer?: Regularizer, constraint?: ConstraintFunction): Value => {
+    const known = params.get(param)
     if (known !== undefined) {
-      if (!sameShape(known.shape, shape)) throw new ShapeError(message(options.name ?? kind, `${formatShape(known.shape)} for its '${name}', as where it was used before`, formatShape(shape)))
+      if (!sameShape(known.shape, shape)) throw new ShapeError(message(where, `${formatShape(known.shape)} for its '${param}', as where it was used before`, formatShape(shape)))
       return known
     }
     const spec = {
-      name, init, trainable: trained, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0,
-      ...(constraint === undefined ? {} : { constraint: constraintGraph(`${options.name ?? kind}: constraint of '${name}'`, constraint, shape) }),
+      name: param, init, trainable: trained, l1: regularizer?.l1 ?? 0, l2: regularizer?.l2 ?? 0,
+      ...(constraint === undefined ? {} : { constraint: constraintGraph(`${where}: constraint of '${param}'`, constraint, shape) }),
     }
     const fresh = new Value(shape, 'f32', { kind: 'param', spec, scope: currentScope(), key: null })
-    params.set(name, fresh)
+    params.set(param, fresh)
     return fresh
   }
   const context: LayerContext = {
-    param: (name, shape, init, regularizer, constraint) => declare(name, shape, init, trainable, regularizer, constraint),
-    average(name, stat, init, momentum) {
-      const moving = declare(name, stat.shape, init, false)
+    param: (param, shape, init, regularizer, constraint) => declare(param, shape, init, trainable, regularizer, constraint),
+    average(param, stat, init, momentum) {
+      const moving = declare(param, stat.shape, init, false)
       return trainable ? average(stat, moving, momentum) : moving
     },
   }
   const call = (x: I): O => {
-    if (!isParts(x)) throw new TypeError(message(given ?? kind, 'a value, such as input([784])', describe(x)))
+    if (!isParts(x)) throw new TypeError(message(where, 'a value, such as input([784])', describe(x)))
     const y = inScope(scopeIn(currentScope()), () => located(() => define(x, context)))
-    if (!isParts(y)) throw new TypeError(message(given ?? kind, 'a layer that gives a value', describe(y)))
+    if (!isParts(y)) throw new TypeError(message(where, 'a layer that gives a value', describe(y)))
     return y
   }
-  return Object.freeze(Object.assign(call, { kind, layerName: options.name ?? null }))
+  return Object.freeze(Object.assign(call, { kind, layerName: name }))
 }
 
 /** Is this a value, or values in a list or a record? */

@@ -1,6 +1,6 @@
 // Losses: one value per sample, in ops. The divisor and the weights of samples come later, from the data. Every loss is a metric too.
 import { message, ShapeError } from '../core/errors.js'
-import { checkFlag, checkOptions, checkWord } from '../core/options.js'
+import { flag, readOptions, word } from '../core/readers.js'
 import { formatShape, type Shape } from '../core/shape.js'
 import { Value } from '../compiler/graph/value.js'
 import { add, div, logitXent, mul, sub } from '../compiler/ops/binary.js'
@@ -40,12 +40,6 @@ export function labelInput(name: string, output: Value, kind: LabelKind): Value 
   return new Value(output.shape.slice(0, -1), 'i32', { kind: 'input', spec: { name, data: 'i32', scale: 1, offset: 0, classes } })
 }
 
-/** What stands before an activation, where the output is one: softmax followed by cross-entropy is one loss on logits. */
-function logitsOf(output: Value, activation: 'softmax' | 'sigmoid', fromLogits: boolean): Value | null {
-  if (fromLogits) return output
-  return output.source.kind === 'node' && output.source.node.op.name === activation ? output.source.node.ins[0] ?? null : null
-}
-
 const lossOf = <Y, N extends string>(kind: N, labelKind: LabelKind, elementwise: (output: Value, y: Value) => Value): Loss<Y, N> => {
   const perSample = (output: Value, y: Value): Value => perSampleMean(elementwise(output, y))
   return { kind, name: kind, labelKind, perSample, build: perSample }
@@ -66,6 +60,15 @@ export interface CrossentropyOptions {
   readonly fromLogits?: boolean
 }
 
+/** A loss by the logits where they are known: those of an output that is an activation stand before it, so softmax followed by cross-entropy is one loss on logits. */
+function crossentropyOf<Y, N extends string>(kind: N, labelKind: LabelKind, activation: 'softmax' | 'sigmoid', options: CrossentropyOptions, elementwise: (output: Value, y: Value, logits: Value | null) => Value): Loss<Y, N> {
+  const { fromLogits } = readOptions(kind, options, { fromLogits: flag(false) })
+  return lossOf(kind, labelKind, (output, y) => {
+    const inner = output.source.kind === 'node' && output.source.node.op.name === activation ? output.source.node.ins[0] ?? null : null
+    return elementwise(output, y, fromLogits ? output : inner)
+  })
+}
+
 /**
  * Mean squared error, mean over the outputs of (y − t)².
  */
@@ -80,10 +83,7 @@ export const mae = (): Loss<NumericData, 'mae'> => lossOf('mae', 'values', (y, t
  * @param options - `fromLogits` (default false)
  */
 export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'binaryCrossentropy'> {
-  checkOptions('binaryCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('binaryCrossentropy.fromLogits', options.fromLogits ?? false)
-  return lossOf('binaryCrossentropy', 'values', (output, t) => {
-    const logits = logitsOf(output, 'sigmoid', fromLogits)
+  return crossentropyOf('binaryCrossentropy', 'values', 'sigmoid', options, (output, t, logits) => {
     if (logits !== null) return logitXent(logits, t)
     const p = clip(output, EPSILON, 1 - EPSILON)
     return neg(add(mul(t, log(p)), mul(affine(t, -1, 1), log(affine(p, -1, 1)))))
@@ -96,12 +96,8 @@ export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss<Nume
  * @param options - `fromLogits` (default false)
  */
 export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss<NumericData, 'categoricalCrossentropy'> {
-  checkOptions('categoricalCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('categoricalCrossentropy.fromLogits', options.fromLogits ?? false)
-  return lossOf('categoricalCrossentropy', 'values', (output, t) => {
-    const logits = logitsOf(output, 'softmax', fromLogits)
-    return neg(sum(mul(t, logits === null ? log(normalized(output)) : logSoftmax(logits)), -1))
-  })
+  return crossentropyOf('categoricalCrossentropy', 'values', 'softmax', options, (output, t, logits) =>
+    neg(sum(mul(t, logits === null ? log(normalized(output)) : logSoftmax(logits)), -1)))
 }
 
 /**
@@ -110,12 +106,8 @@ export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss
  * @param options - `fromLogits` (default false)
  */
 export function sparseCategoricalCrossentropy(options: CrossentropyOptions = {}): Loss<Labels, 'sparseCategoricalCrossentropy'> {
-  checkOptions('sparseCategoricalCrossentropy', options, ['fromLogits'])
-  const fromLogits = checkFlag('sparseCategoricalCrossentropy.fromLogits', options.fromLogits ?? false)
-  return lossOf('sparseCategoricalCrossentropy', 'classes', (output, labels) => {
-    // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
-    return sparseXent(logitsOf(output, 'softmax', fromLogits) ?? log(normalized(output)), labels)
-  })
+  // log of probabilities that sum to 1 are logits: Σ exp(log p) = 1
+  return crossentropyOf('sparseCategoricalCrossentropy', 'classes', 'softmax', options, (output, labels, logits) => sparseXent(logits ?? log(normalized(output)), labels))
 }
 
 /** What labels a loss of one's own takes. */
@@ -147,8 +139,7 @@ export function loss<const N extends string>(name: N, perElement: (output: Value
 export function loss<const N extends string>(name: N, perElement: (output: Value, y: Value) => Value, options: LossOptions<'classes'> & { readonly labels: 'classes' }): Loss<Labels, N>
 export function loss(name: string, perElement: (output: Value, y: Value) => Value, options: LossOptions<LabelKind> = {}): Loss<never> {
   checkOwn('loss', name, perElement)
-  checkOptions('loss', options, ['labels'])
-  const labelKind = checkWord<LabelKind>('loss.labels', options.labels ?? 'values', ['values', 'classes'])
+  const { labels: labelKind } = readOptions('loss', options, { labels: word(['values', 'classes'], 'values') })
   const perSample = (output: Value, y: Value): Value => ownPerSample(`loss '${name}'`, perElement(output, y))
   return { kind: name, name, labelKind, perSample, build: perSample }
 }

@@ -1,6 +1,6 @@
 // Metrics: one value per sample, in ops; reported as their mean over samples, whose sum is in f64.
 import { describe, message } from '../core/errors.js'
-import { checkNumber, checkOptions } from '../core/options.js'
+import { number, readOptions, type Reader } from '../core/readers.js'
 import { constant, type Value } from '../compiler/graph/value.js'
 import { equal, greater } from '../compiler/ops/binary.js'
 import { argMax, sameIndex } from '../compiler/ops/metric.js'
@@ -37,10 +37,9 @@ export function accuracy(options?: { readonly threshold?: number }): Metric<'acc
  */
 export function accuracy<const N extends string>(options: AccuracyOptions<N> & { readonly name: N }): Metric<N>
 export function accuracy(options: AccuracyOptions<string> = {}): Metric<string> {
-  checkOptions('accuracy', options, ['name', 'threshold'])
-  const threshold = checkNumber('accuracy.threshold', options.threshold ?? 0.5)
+  const { name, threshold } = accuracyOptions('accuracy', options)
   return {
-    name: nameOf('accuracy', options.name),
+    name,
     build(output, y) {
       if (y.dtype === 'i32') return perSampleMean(sameIndex(argMax(output), y))
       if (output.shape[output.shape.length - 1] === 1) return binary(output, y, threshold)
@@ -68,14 +67,17 @@ export function metric<const N extends string>(name: N, perElement: (output: Val
 
 /** Checks what a loss or metric of one's own is made of. */
 export function checkOwn(kind: string, name: unknown, perElement: unknown): void {
-  if (typeof name !== 'string' || name === '') throw new TypeError(message(`${kind}: name`, 'a string that is not empty', describe(name)))
+  checkName(`${kind}: name`, name)
   if (typeof perElement !== 'function') throw new TypeError(message(`${kind} '${name}'`, 'a function of output and labels', describe(perElement)))
 }
 
-function nameOf(kind: string, given: string | undefined): string {
-  if (given !== undefined && (typeof given !== 'string' || given === '')) throw new TypeError(message(`${kind}.name`, 'a string that is not empty', describe(given)))
-  return given ?? kind
+const checkName: Reader<string> = (where, given) => {
+  if (typeof given !== 'string' || given === '') throw new TypeError(message(where, 'a string that is not empty', describe(given)))
+  return given
 }
+
+const accuracyOptions = (kind: string, options: AccuracyOptions<string>): { readonly name: string; readonly threshold: number } =>
+  readOptions(kind, options, { name: (where, given = kind) => checkName(where, given), threshold: number(0.5) })
 
 const binary = (output: Value, y: Value, threshold: number): Value => perSampleMean(equal(greater(output, constant([], 'f32', [threshold])), y))
 
@@ -92,7 +94,6 @@ export function binaryAccuracy(options?: { readonly threshold?: number }): Metri
  */
 export function binaryAccuracy<const N extends string>(options: AccuracyOptions<N> & { readonly name: N }): Metric<N>
 export function binaryAccuracy(options: AccuracyOptions<string> = {}): Metric<string> {
-  checkOptions('binaryAccuracy', options, ['name', 'threshold'])
-  const threshold = checkNumber('binaryAccuracy.threshold', options.threshold ?? 0.5)
-  return { name: nameOf('binaryAccuracy', options.name), build: (output, y) => binary(output, y, threshold) }
+  const { name, threshold } = accuracyOptions('binaryAccuracy', options)
+  return { name, build: (output, y) => binary(output, y, threshold) }
 }

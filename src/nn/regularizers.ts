@@ -1,6 +1,7 @@
 // Penalties on weights, added to the loss: Keras' formulas.
 import { describe, message } from '../core/errors.js'
-import { checkNumber, checkOptions } from '../core/options.js'
+import { checkNumber } from '../core/options.js'
+import { number, readOptions, type Reader } from '../core/readers.js'
 
 /** l1·Σ|w| + l2·Σw², with gradient l1·sign(w) + 2·l2·w. */
 export interface Regularizer {
@@ -10,10 +11,11 @@ export interface Regularizer {
   readonly l2: number
 }
 
-/** What an option says, or undefined; a TypeError for what is no regularizer. */
-export function checkRegularizer(where: string, given: Regularizer | undefined): Regularizer | undefined {
-  if (given !== undefined && (typeof given !== 'object' || given === null || typeof given.l1 !== 'number' || typeof given.l2 !== 'number')) throw new TypeError(message(where, 'a regularizer such as l2(0.01)', describe(given)))
-  return given
+/** What an option says. */
+export const regularizerOption: Reader<Regularizer> = (where, given) => {
+  const { l1, l2 } = { ...(given as Partial<Regularizer>) }
+  if (typeof l1 !== 'number' || typeof l2 !== 'number') throw new TypeError(message(where, 'a regularizer such as l2(0.01)', describe(given)))
+  return { l1, l2 }
 }
 
 /**
@@ -36,6 +38,5 @@ export const l2 = (factor = 0.01): Regularizer => ({ l1: 0, l2: checkNumber('l2'
  * @param options - `l1`, `l2`: factors ≥ 0 (default 0)
  */
 export function l1l2(options: { readonly l1?: number; readonly l2?: number } = {}): Regularizer {
-  checkOptions('l1l2', options, ['l1', 'l2'])
-  return { l1: checkNumber('l1l2.l1', options.l1 ?? 0, { min: 0 }), l2: checkNumber('l1l2.l2', options.l2 ?? 0, { min: 0 }) }
+  return readOptions('l1l2', options, { l1: number(0, { min: 0 }), l2: number(0, { min: 0 }) })
 }

@@ -1,8 +1,9 @@
 // Adam and AdamW.
-import { checkNames, checkNumber, checkOptions } from '../core/options.js'
+import { checkNames } from '../core/options.js'
+import { notNegative, positive, readOptions, share, type Read } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
-import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
-import { rateOf, type LearningRate } from './schedules.js'
+import { clippingOf, clippingOptions, optimizerOf, type ClippingOptions, type Optimizer, type OptimizerData } from './optimizer.js'
+import { rateOption, type LearningRate } from './schedules.js'
 
 /** Options of {@link adam}. */
 export interface AdamOptions extends ClippingOptions {
@@ -24,7 +25,7 @@ export interface AdamWOptions extends AdamOptions {
   readonly exclude?: readonly string[]
 }
 
-const KEYS = ['learningRate', 'beta1', 'beta2', 'epsilon', ...CLIPPING]
+const adamOptions = () => ({ learningRate: rateOption(0.001), beta1: share(0.9), beta2: share(0.999), epsilon: positive(1e-7), ...clippingOptions() })
 
 /**
  * m += (g − m)(1 − β₁); v += (g² − v)(1 − β₂); w −= rate·√(1 − β₂ᵗ)/(1 − β₁ᵗ)·m / (√v + epsilon): Keras' `Adam` (Kingma, Ba, 2015, the form at
@@ -34,26 +35,22 @@ const KEYS = ['learningRate', 'beta1', 'beta2', 'epsilon', ...CLIPPING]
  * model.compile({ optimizer: adam({ learningRate: 3e-4 }), loss: mse() })
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptions('adam', options, KEYS)
-  return adamLike('adam', options, 0, [])
+  return adamLike('adam', readOptions('adam', options, adamOptions()), { rate: 0, exclude: [] })
 }
 
 /**
  * Adam with decoupled weight decay (Loshchilov, Hutter, 2019): Keras' `AdamW` (PyTorch's default decay is 0.01).
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  checkOptions('adamW', options, [...KEYS, 'weightDecay', 'exclude'])
-  return adamLike('adamW', options, checkNumber('adamW.weightDecay', options.weightDecay ?? 0.004, { min: 0 }), checkNames('adamW.exclude', options.exclude ?? []))
+  const { weightDecay: rate, exclude, ...given } = readOptions('adamW', options, { ...adamOptions(), weightDecay: notNegative(0.004), exclude: (where, names) => checkNames(where, names ?? []) })
+  return adamLike('adamW', given, { rate, exclude })
 }
 
-function adamLike(kind: string, options: AdamOptions, decay: number, exclude: readonly string[]): Optimizer {
-  const beta1 = checkNumber(`${kind}.beta1`, options.beta1 ?? 0.9, { min: 0, below: 1 })
-  const beta2 = checkNumber(`${kind}.beta2`, options.beta2 ?? 0.999, { min: 0, below: 1 })
-  const learningRate = rateOf(kind, options.learningRate ?? 0.001)
+function adamLike(kind: string, { learningRate, beta1, beta2, epsilon, ...clipping }: Read<ReturnType<typeof adamOptions>>, decay: OptimizerData['decay']): Optimizer {
   const correction: Expression = ['div', ['sqrt', ['sub', 1, ['pow', beta2, 't']]], ['sub', 1, ['pow', beta1, 't']]]
   return optimizerOf({
     kind, kernel: 'f32_adam', states: ['m', 'v'], scalars: { rate: ['mul', learningRate, correction], decayRate: learningRate },
-    constants: { oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon: checkNumber(`${kind}.epsilon`, options.epsilon ?? 1e-7, { above: 0 }) },
-    flags: {}, clipping: clippingOf(kind, options), learningRate, decay: { rate: decay, exclude },
+    constants: { oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon },
+    flags: {}, clipping: clippingOf(kind, clipping), learningRate, decay,
   })
 }

@@ -1,7 +1,7 @@
 // What an optimizer is: plain data that names an update kernel, its states and its scalars. The train floor lowers it to the `apply` program.
 import { describe, message } from '../core/errors.js'
 import { Value, type Scalar } from '../compiler/graph/value.js'
-import { checkNumber } from '../core/options.js'
+import { optional, positive } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
 import type { KernelName } from '../compiler/kernels.js'
 
@@ -85,14 +85,16 @@ export interface ClippingOptions {
   readonly globalClipNorm?: number
 }
 
-export const CLIPPING = ['clipValue', 'clipNorm', 'globalClipNorm'] as const
+/** Which clipping an option asks for. */
+export const CLIPPING = { clipValue: 'value', clipNorm: 'norm', globalClipNorm: 'globalNorm' } as const
+
+/** {@link ClippingOptions} as they are read. */
+export const clippingOptions = () => ({ clipValue: optional(positive()), clipNorm: optional(positive()), globalClipNorm: optional(positive()) })
 
 /** The clipping that options ask for; two kinds at once are refused, as in Keras. */
 export function clippingOf(where: string, options: ClippingOptions): Clipping {
-  const given = CLIPPING.filter((key) => options[key] !== undefined)
-  const key = given[0]
-  if (given.length > 1) throw new RangeError(message(where, 'at most one of clipValue, clipNorm, globalClipNorm', given.join(' and ')))
-  if (key === undefined) return { kind: 'none', limit: Infinity }
-  const limit = checkNumber(`${where}.${key}`, options[key], { above: 0 })
-  return { kind: key === 'clipValue' ? 'value' : key === 'clipNorm' ? 'norm' : 'globalNorm', limit }
+  const given = Object.entries(options) as (readonly [keyof typeof CLIPPING, number])[]
+  if (given.length > 1) throw new RangeError(message(where, `at most one of ${Object.keys(CLIPPING).join(', ')}`, given.map(([key]) => key).join(' and ')))
+  const [first] = given
+  return first === undefined ? { kind: 'none', limit: Infinity } : { kind: CLIPPING[first[0]], limit: first[1] }
 }

@@ -1,7 +1,7 @@
 // RMSprop.
-import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
-import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
-import { rateOf, type LearningRate } from './schedules.js'
+import { flag, positive, readOptions, share } from '../core/readers.js'
+import { clippingOf, clippingOptions, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
+import { rateOption, type LearningRate } from './schedules.js'
 
 /** Options of {@link rmsprop}. */
 export interface RmspropOptions extends ClippingOptions {
@@ -22,15 +22,13 @@ export interface RmspropOptions extends ClippingOptions {
  * outside the root, 1e-8, and has rho 0.99).
  */
 export function rmsprop(options: RmspropOptions = {}): Optimizer {
-  checkOptions('rmsprop', options, ['learningRate', 'rho', 'momentum', 'epsilon', 'centered', ...CLIPPING])
-  const rho = checkNumber('rmsprop.rho', options.rho ?? 0.9, { min: 0, below: 1 })
-  const momentum = checkNumber('rmsprop.momentum', options.momentum ?? 0, { min: 0, below: 1 })
-  const centered = checkFlag('rmsprop.centered', options.centered ?? false)
-  const rate = rateOf('rmsprop', options.learningRate ?? 0.001)
+  const { learningRate, rho, momentum, epsilon, centered, ...clipping } = readOptions('rmsprop', options, {
+    learningRate: rateOption(0.001), rho: share(0.9), momentum: share(0), epsilon: positive(1e-7), centered: flag(false), ...clippingOptions(),
+  })
   return optimizerOf({
-    kind: 'rmsprop', kernel: 'f32_rmsprop', states: ['v', ...(centered ? ['a'] : []), ...(momentum > 0 ? ['m'] : [])], scalars: { rate },
-    constants: { rho, oneMinusRho: 1 - rho, momentum, epsilon: checkNumber('rmsprop.epsilon', options.epsilon ?? 1e-7, { above: 0 }) },
+    kind: 'rmsprop', kernel: 'f32_rmsprop', states: ['v', ...(centered ? ['a'] : []), ...(momentum > 0 ? ['m'] : [])], scalars: { rate: learningRate },
+    constants: { rho, oneMinusRho: 1 - rho, momentum, epsilon },
     flags: { ...(centered ? {} : { a: 0 }), ...(momentum > 0 ? {} : { m: 0 }) },
-    clipping: clippingOf('rmsprop', options), learningRate: rate, decay: { rate: 0, exclude: [] },
+    clipping: clippingOf('rmsprop', clipping), learningRate, decay: { rate: 0, exclude: [] },
   })
 }

@@ -1,6 +1,7 @@
 // Learning rates as functions of the step (updates completed, from 0), as expressions: see core/scalar.ts.
 import { describe, message } from '../core/errors.js'
-import { checkCount, checkGiven, checkNumber, checkOptions } from '../core/options.js'
+import { checkNumber } from '../core/options.js'
+import { count, notNegative, number, positive, readOptions, type Reader } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
 
 /** A learning rate that changes from step to step. */
@@ -20,13 +21,11 @@ export interface WarmupOptions {
   readonly warmupFrom?: number
 }
 
-const WARMUP = ['warmup', 'warmupFrom']
-const rateRule = { above: 0 } as const
+const warmupOptions = () => ({ warmup: number(0, { integer: true, min: 0 }), warmupFrom: notNegative(0) })
 
 /** Puts a linear rise in front: rate(step) for step < warmup, then the schedule, counted from there. */
-function warmed(where: string, start: number, options: WarmupOptions, schedule: (step: Expression) => Expression): Schedule {
-  const warmup = checkNumber(`${where}.warmup`, options.warmup ?? 0, { integer: true, min: 0 })
-  const from = checkNumber(`${where}.warmupFrom`, options.warmupFrom ?? 0, { min: 0 })
+function warmed(kind: string, start: number, { warmup, warmupFrom: from }: Required<WarmupOptions>, schedule: (step: Expression) => Expression): Schedule {
+  checkNumber(`${kind}: rate`, start, { above: 0 })
   if (warmup === 0) return { rate: schedule('step') }
   const rising: Expression = ['add', from, ['mul', start - from, ['div', 'step', warmup]]]
   return { rate: ['ifLess', 'step', warmup, rising, schedule(['sub', 'step', warmup])] }
@@ -38,9 +37,7 @@ function warmed(where: string, start: number, options: WarmupOptions, schedule: 
  * @param rate - > 0
  */
 export function constantSchedule(rate: number, options: WarmupOptions = {}): Schedule {
-  checkNumber('constantSchedule: rate', rate, rateRule)
-  checkOptions('constantSchedule', options, WARMUP)
-  return warmed('constantSchedule', rate, options, () => rate)
+  return warmed('constantSchedule', rate, readOptions('constantSchedule', options, warmupOptions()), () => rate)
 }
 
 /** When a rate drops, and by how much. */
@@ -57,11 +54,8 @@ export interface StepDecayOptions extends WarmupOptions {
  * @param rate - at the start, > 0
  */
 export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
-  checkNumber('stepDecay: rate', rate, rateRule)
-  checkGiven('stepDecay', options, ['every', 'factor', ...WARMUP])
-  const every = checkCount('stepDecay.every', options.every)
-  const factor = checkNumber('stepDecay.factor', options.factor ?? 0.1, rateRule)
-  return warmed('stepDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['floor', ['div', step, every]]]])
+  const { every, factor, ...warmup } = readOptions('stepDecay', options, { every: count(), factor: positive(0.1), ...warmupOptions() })
+  return warmed('stepDecay', rate, warmup, (step) => ['mul', rate, ['pow', factor, ['floor', ['div', step, every]]]])
 }
 
 /** How fast a rate falls. */
@@ -78,11 +72,8 @@ export interface ExponentialDecayOptions extends WarmupOptions {
  * @param rate - at the start, > 0
  */
 export function exponentialDecay(rate: number, options: ExponentialDecayOptions): Schedule {
-  checkNumber('exponentialDecay: rate', rate, rateRule)
-  checkGiven('exponentialDecay', options, ['steps', 'factor', ...WARMUP])
-  const steps = checkCount('exponentialDecay.steps', options.steps)
-  const factor = checkNumber('exponentialDecay.factor', options.factor, rateRule)
-  return warmed('exponentialDecay', rate, options, (step) => ['mul', rate, ['pow', factor, ['div', step, steps]]])
+  const { steps, factor, ...warmup } = readOptions('exponentialDecay', options, { steps: count(), factor: positive(), ...warmupOptions() })
+  return warmed('exponentialDecay', rate, warmup, (step) => ['mul', rate, ['pow', factor, ['div', step, steps]]])
 }
 
 /** How long a rate falls, and where to. */
@@ -99,19 +90,17 @@ export interface CosineDecayOptions extends WarmupOptions {
  * @param rate - at the start, > 0
  */
 export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule {
-  checkNumber('cosineDecay: rate', rate, rateRule)
-  checkGiven('cosineDecay', options, ['steps', 'floor', ...WARMUP])
-  const steps = checkCount('cosineDecay.steps', options.steps)
-  const floor = checkNumber('cosineDecay.floor', options.floor ?? 0, { min: 0, max: 1 })
-  return warmed('cosineDecay', rate, options, (step) => {
+  const { steps, floor, ...warmup } = readOptions('cosineDecay', options, { steps: count(), floor: number(0, { min: 0, max: 1 }), ...warmupOptions() })
+  return warmed('cosineDecay', rate, warmup, (step) => {
     const wave: Expression = ['mul', 0.5, ['add', 1, ['cos', ['mul', Math.PI, ['div', ['min', step, steps], steps]]]]]
     return ['mul', rate, ['add', ['mul', 1 - floor, wave], floor]]
   })
 }
 
 /** The expression of a learning rate, times the factor that callbacks may set. */
-export function rateOf(where: string, given: LearningRate): Expression {
-  if (typeof given === 'object' && given !== null && 'rate' in given) return ['mul', given.rate, 'scale']
-  if (typeof given !== 'number') throw new TypeError(message(`${where}.learningRate`, 'a number, or a schedule such as cosineDecay(…)', describe(given)))
-  return ['mul', checkNumber(`${where}.learningRate`, given, rateRule), 'scale']
+export const rateOption = (fallback: number): Reader<Expression> => (where, given) => {
+  const value = given ?? fallback
+  if (typeof value === 'object' && 'rate' in value) return ['mul', value.rate as Expression, 'scale']
+  if (typeof value !== 'number') throw new TypeError(message(where, 'a number, or a schedule such as cosineDecay(…)', describe(value)))
+  return ['mul', checkNumber(where, value, { above: 0 }), 'scale']
 }

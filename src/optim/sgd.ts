@@ -1,7 +1,7 @@
 // Stochastic gradient descent.
-import { checkFlag, checkNumber, checkOptions } from '../core/options.js'
-import { CLIPPING, clippingOf, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
-import { rateOf, type LearningRate } from './schedules.js'
+import { flag, readOptions, share } from '../core/readers.js'
+import { clippingOf, clippingOptions, optimizerOf, type ClippingOptions, type Optimizer } from './optimizer.js'
+import { rateOption, type LearningRate } from './schedules.js'
 
 /** Options of {@link sgd}. */
 export interface SgdOptions extends ClippingOptions {
@@ -21,12 +21,10 @@ export interface SgdOptions extends ClippingOptions {
  * model.compile({ optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }), loss: mse() })
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  checkOptions('sgd', options, ['learningRate', 'momentum', 'nesterov', ...CLIPPING])
-  const momentum = checkNumber('sgd.momentum', options.momentum ?? 0, { min: 0, below: 1 })
-  const rate = rateOf('sgd', options.learningRate ?? 0.01)
+  const { learningRate, momentum, nesterov, ...clipping } = readOptions('sgd', options, { learningRate: rateOption(0.01), momentum: share(0), nesterov: flag(false), ...clippingOptions() })
   return optimizerOf({
-    kind: 'sgd', kernel: 'f32_sgd', states: momentum > 0 ? ['m'] : [], scalars: { rate }, constants: { momentum },
-    flags: { nesterov: checkFlag('sgd.nesterov', options.nesterov ?? false) ? 1 : 0, ...(momentum > 0 ? {} : { m: 0 }) },
-    clipping: clippingOf('sgd', options), learningRate: rate, decay: { rate: 0, exclude: [] },
+    kind: 'sgd', kernel: 'f32_sgd', states: momentum > 0 ? ['m'] : [], scalars: { rate: learningRate }, constants: { momentum },
+    flags: { nesterov: nesterov ? 1 : 0, ...(momentum > 0 ? {} : { m: 0 }) },
+    clipping: clippingOf('sgd', clipping), learningRate, decay: { rate: 0, exclude: [] },
   })
 }

@@ -7,7 +7,7 @@ import { constrained, type Graph } from '../compiler/graph/graph.js'
 import { scalar, Value } from '../compiler/graph/value.js'
 import { ELEMENTS, PIECE, type KernelName } from '../compiler/kernels.js'
 import { mul } from '../compiler/ops/binary.js'
-import { Assembler, lowerInto } from '../compiler/passes/lower.js'
+import { Assembler, lowerInto, type LowerOptions } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { verify } from '../compiler/passes/verify.js'
 import { specialise, type Average } from '../compiler/passes/specialise.js'
@@ -91,6 +91,12 @@ export function statisticsOf({ averages }: Layout, found: readonly Average[]): r
     return [`grad:${key}`, mul(average.stat, scalar('rows'))]
   })
 }
+
+/** Where a program puts its sums, in order, and what goes into the gradient block. */
+export const placesOf = ({ segments, averages }: Layout, sums: readonly string[]): NonNullable<LowerOptions['place']> => Object.fromEntries([
+  ...sums.map((name, i) => [name, { region: 'sum', offset: i * 8 }] as const),
+  ...[...segments, ...averages].map(({ key, offset }) => [`grad:${key}`, { region: 'grad', offset }] as const),
+])
 
 /** The tables that a kernel walks: pieces of weights and the rows of their segments; the weights that it so reaches. */
 interface Tables { readonly pieces: View; readonly segments: View; readonly count: number; readonly weights: readonly View[] }

@@ -1,6 +1,6 @@
 // Callbacks: what a caller wants to know or decide while `fit` runs.
-import { checkFlag, checkNumber, checkOptions, checkWord } from '../core/options.js'
 import { describe, message } from '../core/errors.js'
+import { flag, notNegative, number, optional, readOptions, text, word } from '../core/readers.js'
 
 /** Scores by name; those of an output of several are records themselves. */
 export interface ScoreRecord {
@@ -80,12 +80,9 @@ export interface EarlyStoppingOptions {
  * await model.fit(x, y, { epochs: 100, validationSplit: 0.1, callbacks: [earlyStopping({ patience: 5 })] })
  */
 export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
-  checkOptions('earlyStopping', options, ['monitor', 'patience', 'minDelta', 'mode', 'restoreBest'])
-  const monitor = options.monitor ?? 'validation.loss'
-  const patience = checkNumber('earlyStopping.patience', options.patience ?? 0, { integer: true, min: 0 })
-  const minDelta = checkNumber('earlyStopping.minDelta', options.minDelta ?? 0, { min: 0 })
-  const mode = checkWord('earlyStopping.mode', options.mode ?? (/accuracy/i.test(monitor) ? 'max' : 'min'), ['min', 'max'])
-  const restoreBest = checkFlag('earlyStopping.restoreBest', options.restoreBest ?? true)
+  const { monitor, patience, minDelta, restoreBest, mode = /accuracy/i.test(monitor) ? 'max' : 'min' } = readOptions('earlyStopping', options, {
+    monitor: (where, given = 'validation.loss') => text(where, given), patience: number(0, { integer: true, min: 0 }), minDelta: notNegative(0), mode: optional(word(['min', 'max'])), restoreBest: flag(true),
+  })
   let best = 0
   let waited = 0
   let any = false

@@ -1,12 +1,12 @@
 // The training loop: steps over the batches of a feed, with callbacks, validation, abort and turns for the event loop between them.
-import { message, NonFiniteError } from '../core/errors.js'
 import { checkNumber } from '../core/options.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import type { Store, Work } from '../runtime/store.js'
 import type { Callback, FitEvent, ScoreRecord } from './callbacks.js'
-import type { Feed } from './feed.js'
+import type { Feed, Placed } from './feed.js'
 import { Scoreboard } from './scores.js'
 import type { Batch, Sources, Trainer } from './trainer.js'
+import { notFinite } from './update.js'
 
 export interface FitRun {
   readonly store: Store
@@ -37,8 +37,8 @@ export function* stepWork(trainer: Trainer, sources: Sources, batch: Batch, capa
   if (ok) return { sums, penalty }
   const layer = trainer.diagnose(sources, batch)
   const what = layer === null ? 'a gradient that is not finite' : `a value that is not finite, first in ${layer === '' ? 'an input' : layer}`
-  throw new NonFiniteError(message(`fit, epoch ${trainer.epoch}, step ${trainer.step}`, 'finite numbers', what,
-    `The weights are ${trainer.step === 0 ? 'the first ones' : `those after ${trainer.step} steps`}. A lower learning rate, clipping or scaled inputs may help.`), trainer.epoch, trainer.step, layer)
+  const { epoch, step } = trainer
+  throw notFinite(`fit, epoch ${epoch}, step ${step}`, epoch, step, what, `The weights are ${step === 0 ? 'the first ones' : `those after ${step} steps`}.`, layer)
 }
 
 export async function runFit(run: FitRun): Promise<RunHistory> {
@@ -100,13 +100,10 @@ export async function runFit(run: FitRun): Promise<RunHistory> {
   return history
 }
 
-type Batches = ReturnType<Feed['batches']>
-
 /** Batches one after the other; the event loop gets a turn before one when the time is due. */
-async function* paced(batches: Batches, pacer: Pacer): AsyncGenerator<{ readonly sources: Sources; readonly batch: Batch }> {
+async function* paced(batches: ReturnType<Feed['batches']>, pacer: Pacer): AsyncGenerator<Placed> {
   for await (const batch of batches) {
     yield batch
-    const pause = pacer.due()
-    if (pause !== undefined) await pause
+    await pacer.due()
   }
 }

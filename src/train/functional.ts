@@ -1,7 +1,8 @@
 // functional: a model from values to values; several inputs and outputs are records with names.
 import { message, ShapeError } from '../core/errors.js'
+import { Value } from '../compiler/graph/value.js'
 import { defineModel } from '../model/define.js'
-import { checkModelOptions, checkValues, inputRecord, MODEL_OPTIONS, outputRecord, type ModelOptions, type Values } from '../model/model.js'
+import { checkModelOptions, MODEL_OPTIONS, ONE, ONE_OUTPUT, valuesOf, type ModelOptions, type Values } from '../model/model.js'
 import { TrainableModel } from './model.js'
 
 /**
@@ -19,9 +20,8 @@ import { TrainableModel } from './model.js'
  */
 export function functional<const I extends Values, const O extends Values>(inputs: I, outputs: O, options: ModelOptions = {}): TrainableModel<I, O> {
   const { name, seed, ...home } = checkModelOptions('functional', options, MODEL_OPTIONS)
-  const ins = inputRecord(checkValues('functional: inputs', inputs))
-  const outs = outputRecord(checkValues('functional: outputs', outputs))
-  for (const [key, v] of Object.entries(outs.record)) if (v.dtype !== 'f32' || v.shape[0] !== 'n') throw new ShapeError(message(`functional: ${key}`, 'an output of f32 values for each sample', String(v)))
-  const defined = defineModel(ins.record, outs.record, { name, seed, ...home })
-  return new TrainableModel<I, O>({ graph: defined.graph, seed, name, oneInput: ins.one, oneOutput: outs.one }, defined)
+  const ins = valuesOf('functional: inputs', inputs, ONE), outs = valuesOf('functional: outputs', outputs, ONE_OUTPUT)
+  for (const [key, v] of Object.entries(outs)) if (v.dtype !== 'f32' || v.shape[0] !== 'n') throw new ShapeError(message(`functional: ${key}`, 'an output of f32 values for each sample', String(v)))
+  const defined = defineModel(ins, outs, { name, seed, ...home })
+  return new TrainableModel<I, O>({ graph: defined.graph, seed, name, oneInput: inputs instanceof Value, oneOutput: outputs instanceof Value }, defined)
 }

@@ -2,10 +2,11 @@
 import { EquigradError, message, ShapeError } from '../core/errors.js'
 import { sameShape } from '../core/shape.js'
 import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import { inScope, rewrite, topological, type Value } from '../compiler/graph/value.js'
+import { inScope, rewrite, type Value } from '../compiler/graph/value.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
-import { declarationOf } from '../model/home.js'
+import { namedOnly } from '../model/data.js'
+import { declarationOf, leavesOf, weightsOf } from '../model/home.js'
 import { labelInput, type Loss } from '../nn/losses.js'
 import type { Metric } from '../nn/metrics.js'
 import type { OptimizerData } from '../optim/optimizer.js'
@@ -39,12 +40,15 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
   const labels: Record<string, string> = {}
   const measured: Measured[] = []
   const all: Record<string, Value> = { ...outputs }
-  const known = leavesOf(Object.values(outputs))
+  const known = new Set(leavesOf(Object.values(outputs)))
   let total: Value | undefined
-  for (const name of Object.keys(outputs)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${Object.keys(outputs).join(', ')}`, `none for '${name}'`))
+  const names = Object.keys(outputs)
+  namedOnly('compile: loss', 'outputs among', objective.losses, names)
+  namedOnly('compile: metrics', 'outputs among', objective.metrics, names)
+  for (const name of names) if (objective.losses[name] === undefined) throw new TypeError(message('compile: loss', `a loss for each output: ${names.join(', ')}`, `none for '${name}'`))
   for (const [name, loss] of Object.entries(objective.losses)) {
     const output = outputs[name]
-    if (output === undefined) throw new TypeError(message('compile: loss', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
+    if (output === undefined) continue
     const labelName = `labels:${name}`
     labels[name] = labelName
     const y = labelInput(labelName, output, loss.labelKind)
@@ -62,19 +66,14 @@ export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'g
       measured.push({ output: name, name: metric.name, value })
     }
   }
-  for (const name of Object.keys(objective.metrics)) if (objective.losses[name] === undefined) throw new TypeError(message('compile: metrics', `outputs among ${Object.keys(outputs).join(', ')}`, `'${name}'`))
-  if (total === undefined) throw new TypeError(message('compile: loss', 'a loss', 'none'))
-  all['loss'] = total
+  if (total !== undefined) all['loss'] = total
   return { graph: toGraph(all, identity), labels, measured }
 }
-
-const leavesOf = (values: readonly Value[]): ReadonlySet<Value> =>
-  new Set([...topological(values).flatMap((node) => node.ins), ...values].filter((v) => v.source.kind !== 'node'))
 
 /** A measured value, if it is one number a sample and comes from the model and the labels alone; weights of the model are those of its graph. */
 function closed(where: string, given: Value, known: ReadonlySet<Value>, y: Value): Value {
   if (given.dtype !== 'f32' || !sameShape(given.shape, ['n'])) throw new ShapeError(message(where, 'one number a sample, f32[n]', String(given)))
-  const weights = new Map([...known].flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const weights = weightsOf([...known])
   const [made = given] = rewrite([given], {
     leaf(v) {
       if (known.has(v) || v === y || v.source.kind === 'constant') return v

@@ -1,23 +1,25 @@
 // One safetensors file for a model: weights and the optimizer's states as tensors, graph and training as JSON among the metadata.
-import { describe, FormatError, message } from '../core/errors.js'
-import { checkFlag, checkOptions } from '../core/options.js'
+import { describe, FormatError, message, ShapeError } from '../core/errors.js'
 import { fromJson, sha256Hex, toJson } from '../core/hash.js'
-import { dtypeBytes, elements, sameShape, type DType, type Shape } from '../core/shape.js'
+import { checkOptions, checkRecord } from '../core/options.js'
+import { flag, instance, list, readOptions } from '../core/readers.js'
+import { arrayOf, formatShape, sameShape, type DType, type Shape } from '../core/shape.js'
 import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import type { Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { PLAN } from '../compiler/packed.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
 import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
 import { packPlan } from '../model/plan.js'
 import { TrainableModel, type TrainingState } from './model.js'
-import { trainedParams, type Recipe } from './recipe.js'
-import { checkDefinition, checkPartial, checkRecipe, record } from './saved.js'
+import { trainedParams } from './recipe.js'
+import { definition, training } from './saved.js'
 
 /** Of the JSON in the metadata; a file of a later version is refused. */
 const VERSION = 1
 /** Constants longer than this are tensors of their own. */
 const INLINE = 16
+
+type Tensors = Readonly<Record<string, FileTensor>>
 
 /** What goes into the file beside the weights. */
 export interface SaveOptions {
@@ -36,55 +38,41 @@ export interface SaveOptions {
  */
 export function save(model: AnyModel, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
   if (!(model instanceof TrainableModel)) throw new TypeError(message('save', 'a model', describe(model)))
-  checkOptions('save', options, ['training'])
+  const given = readOptions('save', options, { training: flag(true) })
   const tensors: Record<string, FileTensor> = {}
-  for (const [key, { data, shape }] of Object.entries(model.getWeights())) tensors[key] = { dtype: 'f32', shape: [...shape], data }
-  const training = checkFlag('save.training', options.training ?? true) ? model.trainingState() : null
-  if (training !== null) {
-    const shapes = new Map(params(training.recipe.graph).map(({ key, shape }) => [key, shape]))
-    for (const [name, data] of Object.entries(training.states)) tensors[`optimizer/${name}`] = { dtype: 'f32', shape: (shapes.get(name.slice(name.indexOf('/') + 1)) ?? [data.length]).map(Number), data }
-  }
-  const { graph, ...definition } = model.definition
-  const json = toJson({
-    version: VERSION, definition: { ...definition, graph: withoutConstants(graph, tensors) },
-    training: training === null ? null : { recipe: { ...training.recipe, graph: withoutConstants(training.recipe.graph, tensors) }, step: training.step, epoch: training.epoch, position: training.position, scale: training.scale, ...(training.partial === undefined ? {} : { partial: training.partial }) },
+  for (const [key, { data, shape }] of Object.entries(model.getWeights())) tensors[key] = { dtype: 'f32', shape, data }
+  const training = given.training ? model.trainingState() : null
+  const withoutConstants = (graph: Graph): unknown => ({
+    ...graph, values: graph.values.map((v) => (v.role !== 'constant' || v.data.length <= INLINE ? v : { ...v, data: undefined, tensor: addConstant(tensors, v) })),
   })
+  const { graph, ...definition } = model.definition
+  let saved = null
+  if (training !== null) {
+    const { recipe, states, ...counters } = training
+    const shapes = new Map(params(recipe.graph).map(({ key, shape }) => [key, shape]))
+    for (const [name, data] of Object.entries(states)) tensors[`optimizer/${name}`] = tensorOf('f32', shapes.get(name.slice(name.indexOf('/') + 1)) ?? [], data)
+    saved = { recipe: { ...recipe, graph: withoutConstants(recipe.graph) }, ...counters }
+  }
+  const json = toJson({ version: VERSION, definition: { ...definition, graph: withoutConstants(graph) }, training: saved })
   const plan = packPlan(graph, [definition.oneInput, definition.oneOutput], (dtype, data) => constantIn(tensors, dtype, data))
   return encodeSafetensors(tensors, { equigrad: json, ...(plan === null ? {} : { [PLAN]: JSON.stringify(plan) }) })
-}
-
-/** A graph for JSON, its long constants moved to tensors of the file, which it names. */
-function withoutConstants(graph: Graph, tensors: Record<string, FileTensor>): unknown {
-  return {
-    ...graph, values: graph.values.map((v) => {
-      if (v.role !== 'constant' || v.data.length <= INLINE) return v
-      const tensor = `constant/${sha256Hex(toJson([v.dtype, v.shape, v.data])).slice(0, 16)}`
-      tensors[tensor] = constantTensor(v)
-      return { ...v, data: undefined, tensor }
-    }),
-  }
 }
 
 /** The name of the file's tensor with these numbers: one of the graph's constants, most often. */
 function constantIn(tensors: Record<string, FileTensor>, dtype: DType, data: readonly number[]): string {
   const same = (t: FileTensor): boolean => t.dtype === dtype && t.data.length === data.length && t.data.every((x, i) => Object.is(x, data[i]))
   const found = Object.entries(tensors).find(([name, t]) => name.startsWith('constant/') && same(t))
-  if (found !== undefined) return found[0]
-  const shape = [data.length], name = `constant/${sha256Hex(toJson([dtype, shape, data])).slice(0, 16)}`
-  tensors[name] = constantTensor({ dtype, shape, data })
+  return found?.[0] ?? addConstant(tensors, { dtype, shape: [data.length], data })
+}
+
+/** Puts a constant among the tensors of a file, under the name that it returns. */
+function addConstant(tensors: Record<string, FileTensor>, { dtype, shape, data }: Pick<Extract<GraphValue, { role: 'constant' }>, 'dtype' | 'shape' | 'data'>): string {
+  const name = `constant/${sha256Hex(toJson([dtype, shape, data])).slice(0, 16)}`
+  tensors[name] = tensorOf(dtype, shape, data)
   return name
 }
 
-function constantTensor({ dtype, shape, data }: Pick<Extract<GraphValue, { role: 'constant' }>, 'dtype' | 'shape' | 'data'>): FileTensor {
-  const at = { shape: shape.map(Number) }
-  switch (dtype) {
-    case 'f32': return { ...at, dtype, data: Float32Array.from(data) }
-    case 'f64': return { ...at, dtype, data: Float64Array.from(data) }
-    case 'i32': return { ...at, dtype, data: Int32Array.from(data) }
-    case 'u8': return { ...at, dtype, data: Uint8Array.from(data) }
-    case 'i8': return { ...at, dtype, data: Int8Array.from(data) }
-  }
-}
+const tensorOf = (dtype: DType, shape: Shape, data: Iterable<number>): FileTensor => ({ dtype, shape, data: arrayOf[dtype].from(data) }) as FileTensor
 
 /**
  * The model in a file that `save` made.
@@ -95,74 +83,58 @@ function constantTensor({ dtype, shape, data }: Pick<Extract<GraphValue, { role:
  * @throws FormatError for anything that is not such a file
  */
 export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'lanes'> = {}): TrainableModel<Value, Value> {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(message('load', 'the bytes of a file as Uint8Array', describe(bytes)))
+  instance(Uint8Array, 'the bytes of a file as Uint8Array')('load', bytes)
   checkOptions('load', options, ['store', 'lanes'])
   const home = checkHome('load', options)
   const { tensors, metadata } = decodeSafetensors(bytes)
   const json = metadata['equigrad']
   if (json === undefined) throw new FormatError(message('load', 'a file that `save` made', 'a safetensors file without a graph'))
-  let parsed: unknown
-  try { parsed = fromJson(json) } catch { throw new FormatError(message('load', 'JSON in the metadata', 'text that is none', 'The file is damaged.')) }
-  const saved = record('file', parsed)
-  if (saved['version'] !== VERSION) throw new FormatError(message('load', `a file of version ${VERSION}`, `version ${describe(saved['version'])}`, 'Use the version of equigrad that saved it, or a later one.'))
-  const inside = (graph: unknown): unknown => withConstants(graph, tensors)
-  const given = record('definition', saved['definition'])
-  const definition: Definition = checkDefinition({ ...given, graph: inside(given['graph']) })
-  check(definition.graph)
-  const weights = tensorsOf(params(definition.graph), (key) => key, tensors)
-  if (saved['training'] === null) return new TrainableModel(definition, ownParams(definition, home), weights)
-  const t = record('training', saved['training'])
-  const r = record('recipe', t['recipe'])
-  const recipe: Recipe = checkRecipe({ ...r, graph: inside(r['graph']) })
-  check(recipe.graph)
-  if (params(recipe.graph).some((p) => !params(definition.graph).some((d) => d.key === p.key && sameShape(d.shape, p.shape)))) throw new FormatError(message('load', 'a training of the model in the file', 'weights that it does not have'))
-  const states: Record<string, Float32Array> = {}
-  for (const name of recipe.optimizer.states) Object.assign(states, tensorsOf(trainedParams(recipe), (key) => `optimizer/${name}/${key}`, tensors, `${name}/`))
-  const count = (key: string): number => {
-    const n = t[key]
-    if (typeof n !== 'number' || !Number.isInteger(n) || n < 0) throw new FormatError(message(`load: ${key}`, 'a whole number', describe(n)))
-    return n
+  try {
+    const { definition, weights, training } = read(json, tensors)
+    return new TrainableModel(definition, ownParams(definition, home), weights, training)
+  } catch (error) {
+    throw error instanceof FormatError ? error : new FormatError(`load: ${error instanceof Error ? error.message : String(error)} The file is damaged.`)
   }
-  const scale = t['scale']
-  if (typeof scale !== 'number') throw new FormatError(message('load: scale', 'a number', describe(scale)))
-  const partial = t['partial'] === undefined ? {} : { partial: checkPartial(t['partial']) }
-  const training: TrainingState = { recipe, step: count('step'), epoch: count('epoch'), position: count('position'), scale, states, ...partial }
-  return new TrainableModel(definition, ownParams(definition, home), weights, training)
 }
 
-/** Infers all shapes of a graph again; throws a FormatError where they do not fit. */
-function check(graph: Graph): void {
-  try { fromGraph(graph, (name) => ops.get(name)) } catch (error) {
-    if (error instanceof FormatError) throw error
-    throw new FormatError(message('load', 'a graph that fits together', error instanceof Error ? error.message : String(error)))
-  }
+/** What a file's JSON says, with the tensors that it names; all shapes are inferred again. Throws where something is not as it should be. */
+function read(json: string, tensors: Tensors): { readonly definition: Definition; readonly weights: Readonly<Record<string, Float32Array>>; readonly training?: TrainingState } {
+  const saved = checkRecord('file', fromJson(json))
+  if (saved['version'] !== VERSION) throw new FormatError(message('load', `a file of version ${VERSION}`, `version ${describe(saved['version'])}`, 'Use the version of equigrad that saved it, or a later one.'))
+  const made = definition('definition', withConstants('definition', saved['definition'], tensors))
+  fromGraph(made.graph)
+  const weights = tensorsOf(params(made.graph), tensors, '')
+  if (saved['training'] === null) return { definition: made, weights }
+  const given = checkRecord('training', saved['training'])
+  const state = training('training', { ...given, recipe: withConstants('recipe', given['recipe'], tensors) })
+  const { graph, optimizer } = state.recipe
+  fromGraph(graph)
+  if (params(graph).some((p) => !params(made.graph).some((d) => d.key === p.key && sameShape(d.shape, p.shape)))) throw new RangeError(message('training', 'weights of the model in the file', 'others'))
+  const states = Object.assign({}, ...optimizer.states.map((name) => tensorsOf(trainedParams(state.recipe), tensors, `${name}/`, 'optimizer/'))) as Record<string, Float32Array>
+  return { definition: made, weights, training: { ...state, states } }
 }
 
 /** Puts the numbers of constants that are tensors of the file back into a graph. */
-function withConstants(graph: unknown, tensors: Readonly<Record<string, FileTensor>>): unknown {
-  const { values, ...rest } = record('graph', graph)
-  if (!Array.isArray(values)) throw new FormatError(message('load: graph', 'a list of values', describe(values)))
-  return {
-    ...rest, values: values.map((v: unknown) => {
-      const { tensor, ...value } = record('value', v)
-      if (tensor === undefined) return value
-      const found = typeof tensor === 'string' ? tensors[tensor] : undefined
-      if (found === undefined) throw new FormatError(message('load', `a tensor ${describe(tensor)}`, 'none'))
-      return { ...value, data: Array.from(found.data) }
-    }),
-  }
+function withConstants(where: string, given: unknown, tensors: Tensors): unknown {
+  const made = checkRecord(where, given), graph = checkRecord(`${where}.graph`, made['graph'])
+  const values = list((at, v) => {
+    const { tensor, ...value } = checkRecord(at, v)
+    return tensor === undefined ? value : { ...value, data: Array.from(named(tensors, String(tensor)).data) }
+  })
+  return { ...made, graph: { ...graph, values: values(`${where}.graph.values`, graph['values']) } }
 }
 
-/** The tensors of parameters, under the names they have in a file; throws where one is missing or of another shape. */
-function tensorsOf(declared: readonly { readonly key: string; readonly shape: Shape }[], nameOf: (key: string) => string, tensors: Readonly<Record<string, FileTensor>>, prefix = ''): Record<string, Float32Array> {
-  const out: Record<string, Float32Array> = {}
-  for (const { key, shape } of declared) {
-    const found = tensors[nameOf(key)]
-    const dtype: DType = 'f32'
-    if (found === undefined || found.dtype !== dtype || !sameShape(found.shape, shape) || !(found.data instanceof Float32Array) || found.data.byteLength !== elements(shape) * dtypeBytes[dtype]) {
-      throw new FormatError(message('load', `a tensor '${nameOf(key)}' of f32 [${shape.join(', ')}]`, found === undefined ? 'none' : `${found.dtype} [${found.shape.join(', ')}]`))
-    }
-    out[`${prefix}${key}`] = found.data
-  }
-  return out
+function named(tensors: Tensors, name: string): FileTensor {
+  const found = tensors[name]
+  if (found === undefined) throw new RangeError(message('file', `a tensor ${describe(name)}`, 'none'))
+  return found
+}
+
+/** The tensors of parameters by their keys behind a prefix; in the file there is more before that. */
+function tensorsOf(declared: readonly { readonly key: string; readonly shape: Shape }[], tensors: Tensors, prefix: string, before = ''): Record<string, Float32Array> {
+  return Object.fromEntries(declared.map(({ key, shape }) => {
+    const name = `${before}${prefix}${key}`, { dtype, shape: given, data } = named(tensors, name)
+    if (!(data instanceof Float32Array) || !sameShape(given, shape)) throw new ShapeError(message('file', `a tensor '${name}' of f32${formatShape(shape)}`, `${dtype}${formatShape(given)}`))
+    return [`${prefix}${key}`, data]
+  }))
 }

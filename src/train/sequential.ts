@@ -1,7 +1,7 @@
 // sequential: layers one after the other, the sugar of the front door.
 import { describe, message, ShapeError } from '../core/errors.js'
 import { Value } from '../compiler/graph/value.js'
-import { input, type InputOptions } from '../model/define.js'
+import { inputOf, type InputOptions } from '../model/define.js'
 import { checkModelOptions, MODEL_OPTIONS, type ModelOptions } from '../model/model.js'
 import type { Layer } from '../nn/layer.js'
 import { functional } from './functional.js'
@@ -27,16 +27,14 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions)
   if (!Array.isArray(layers) || layers.length === 0) throw new TypeError(message('sequential', 'a list of layers', describe(layers)))
   layers.forEach((layer: unknown, i) => { if (typeof layer !== 'function') throw new TypeError(message(`sequential: layer ${i}`, 'a layer such as dense(10)', describe(layer))) })
   const given = checkModelOptions('sequential', options, [...MODEL_OPTIONS, 'input'])
-  const x = inputOf(options.input)
+  const x = firstOf(options.input)
   const y = layers.reduce<Value>((value, layer) => layer(value), x)
   if (y.dtype !== 'f32') throw new ShapeError(message('sequential', 'layers that end in f32 values', y.dtype))
   return functional(x, y, given)
 }
 
-function inputOf(given: SequentialOptions['input']): Value {
+function firstOf(given: SequentialOptions['input']): Value {
   if (given instanceof Value) return given
-  if (Array.isArray(given)) return input(given)
-  if (typeof given !== 'object' || given === null || !('shape' in given)) throw new TypeError(message('sequential.input', 'a shape such as [784], or { shape, dtype, scale }', describe(given)))
-  const { shape, ...rest } = given
-  return input(shape, rest)
+  if (!Array.isArray(given) && (typeof given !== 'object' || given === null || !('shape' in given))) throw new TypeError(message('sequential.input', 'a shape such as [784], or { shape, dtype, scale }', describe(given)))
+  return inputOf(given)
 }

@@ -1,8 +1,9 @@
 // Shards that travel: what one shard of a step contributes, from which replica and of which step, as bytes; and what a replica checks before it
 // applies them. Accumulated gradients, replicas in workers and machines over a network differ only in who computes which shard.
 import { describe, EquigradError, FormatError, message, ShapeError } from '../core/errors.js'
-import { sha256Hex, toJson } from '../core/hash.js'
-import { checkCount, checkNumber } from '../core/options.js'
+import { hex, sha256Hex, toJson } from '../core/hash.js'
+import { checkCount, checkNumber, checkSeed } from '../core/options.js'
+import { count, instance, number, readFields, text } from '../core/readers.js'
 import { graphHash } from '../compiler/graph/graph.js'
 import type { OptimizerData } from '../optim/optimizer.js'
 import type { Layout } from './apply.js'
@@ -84,27 +85,20 @@ export function recipeHash(recipe: Recipe, { segments, averages }: Layout, seed:
 }
 
 /** FNV-1a over the words of a message, its own left out: every change of one word shows. Words as the host has them, like all numbers of a store: little endian. */
-function checksum(bytes: Uint8Array<ArrayBuffer>): number {
-  const words = new Uint32Array(bytes.buffer)
-  let hash = 0x811c9dc5
-  for (let i = 0; i < AT.checksum / 4; i++) hash = Math.imul(hash ^ (words[i] ?? 0), 0x01000193)
-  for (let i = AT.checksum / 4 + 1; i < words.length; i++) hash = Math.imul(hash ^ (words[i] ?? 0), 0x01000193)
-  return hash >>> 0
-}
+const checksum = ({ buffer }: Uint8Array<ArrayBuffer>): number =>
+  new Uint32Array(buffer).reduce((hash, word, i) => (i === AT.checksum / 4 ? hash : Math.imul(hash ^ word, 0x01000193)), 0x811c9dc5) >>> 0
 
 /** Anything as a shard, if its fields are of the right kinds. */
 function checkShard(where: string, given: unknown): Shard {
-  const wanted = 'a shard made by computeShard or decodeShard'
-  if (typeof given !== 'object' || given === null) throw new TypeError(message(where, wanted, describe(given)))
-  const { recipe, step, batchSize, shard, rows, grad, sums } = given as Partial<Record<keyof Shard, unknown>>
-  if (typeof recipe !== 'string' || !/^[0-9a-f]{64}$/.test(recipe)) throw new TypeError(message(`${where}.recipe`, wanted, describe(recipe)))
-  if (!(grad instanceof Float32Array)) throw new TypeError(message(`${where}.grad`, wanted, describe(grad)))
-  if (!(sums instanceof Float64Array)) throw new TypeError(message(`${where}.sums`, wanted, describe(sums)))
-  const size = checkCount(`${where}.batchSize`, batchSize)
-  return {
-    recipe, grad, sums, batchSize: size, step: checkNumber(`${where}.step`, step, { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER }),
-    shard: checkNumber(`${where}.shard`, shard, { integer: true, min: 0, below: 65536 }), rows: checkNumber(`${where}.rows`, rows, { integer: true, min: 0, max: size }),
-  }
+  if (typeof given !== 'object' || given === null) throw new TypeError(message(where, 'a shard made by computeShard or decodeShard', describe(given)))
+  const shard = readFields(where, given, {
+    recipe: text,
+    step: checkSeed, batchSize: count(), shard: number(undefined, { integer: true, min: 0, below: 65536 }), rows: number(undefined, { integer: true, min: 0 }),
+    grad: instance(Float32Array), sums: instance(Float64Array),
+  })
+  if (!/^[0-9a-f]{64}$/.test(shard.recipe)) throw new TypeError(message(`${where}.recipe`, 'a recipeHash', describe(shard.recipe)))
+  checkNumber(`${where}.rows`, shard.rows, { max: shard.batchSize })
+  return shard
 }
 
 /**
@@ -141,7 +135,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
  */
 export function decodeShard(bytes: Uint8Array): Shard {
   const refuse = (expected: string, got: string, offset: number, remedy = 'The message is damaged.'): never => { throw new FormatError(message('decodeShard', expected, got, remedy), offset) }
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(message('decodeShard', 'the bytes of a shard as Uint8Array', describe(bytes)))
+  instance(Uint8Array, 'the bytes of a shard as Uint8Array')('decodeShard', bytes)
   if (bytes.length < HEADER) refuse(`at least ${HEADER} bytes`, String(bytes.length), bytes.length)
   // A copy, at an address that is a multiple of 8; `slice` of some subclasses is none.
   const copy = new Uint8Array(bytes)
@@ -154,7 +148,7 @@ export function decodeShard(bytes: Uint8Array): Shard {
   if (copy.length !== length) refuse(`${length} bytes`, String(copy.length), Math.min(copy.length, length))
   if (word('checksum') !== checksum(copy)) refuse('a message as it was sent', 'one with another checksum', AT.checksum)
   const [shard, rows, batchSize, step] = [word('shard'), word('rows'), word('batchSize'), view.getFloat64(AT.step, true)]
-  const recipe = Array.from(copy.subarray(AT.recipe, AT.recipe + 32), (b) => b.toString(16).padStart(2, '0')).join('')
+  const recipe = hex(copy.subarray(AT.recipe, AT.recipe + 32))
   const made = { recipe, step, batchSize, shard, rows, sums: new Float64Array(copy.buffer, HEADER, sums), grad: new Float32Array(copy.buffer, HEADER + 8 * sums, grad) }
   try { return checkShard('decodeShard', made) } catch (error) {
     return refuse('the header of a shard', error instanceof Error ? `one that says otherwise (${error.message.replace(/\.$/, '')})` : 'another', AT.shard)
@@ -190,9 +184,10 @@ function checkFits(where: string, { recipe, step, shard, rows, batchSize, grad, 
   if (recipe !== expected.recipe) throw new EquigradError(message(where, `one of the training ${expected.recipe.slice(0, 12)}…`, `${recipe.slice(0, 12)}…`, 'Replicas must have the same model, loss, optimizer, seed and shards: compare recipeHash first.'))
   if (step !== expected.step) throw new RangeError(message(where, `one of step ${expected.step}`, `step ${step}`))
   if (shard >= expected.shards) throw new RangeError(message(where, `a number below ${expected.shards}`, String(shard)))
-  if (batchSize !== samples) throw new ShapeError(message(where, `one of a batch of ${samples} samples, as the first`, `one of ${batchSize}`))
   const [from, to] = shardRange(batchSize, shard, expected.shards)
-  if (rows !== to - from) throw new ShapeError(message(where, `${to - from} rows of ${batchSize}`, String(rows)))
-  if (grad.length !== expected.gradLength) throw new ShapeError(message(where, `a gradient of ${expected.gradLength} numbers`, String(grad.length)))
-  if (sums.length !== expected.sumCount) throw new ShapeError(message(where, `${expected.sumCount} sums`, String(sums.length)))
+  const sizes = [
+    [batchSize, samples, `one of a batch of ${samples} samples, as the first`, `one of ${batchSize}`], [rows, to - from, `${to - from} rows of ${batchSize}`],
+    [grad.length, expected.gradLength, `a gradient of ${expected.gradLength} numbers`], [sums.length, expected.sumCount, `${expected.sumCount} sums`],
+  ] as const
+  for (const [given, wanted, what, got = String(given)] of sizes) if (given !== wanted) throw new ShapeError(message(where, what, got))
 }

@@ -1,30 +1,30 @@
 // step: what one writes oneself, traced, not run sample by sample. Values that are returned are fetched, updates are made; all in one program over
 // one shard, and one that applies the updates together.
-import { describe, EquigradError, message, NonFiniteError, ShapeError } from '../core/errors.js'
-import { checkOptions, checkWord } from '../core/options.js'
+import { describe, EquigradError, message, ShapeError } from '../core/errors.js'
+import { checkRecord } from '../core/options.js'
+import { optional, readOptions, word } from '../core/readers.js'
 import { elements, isBatched, type DType } from '../core/shape.js'
 import { inTrace, type Mode } from '../compiler/graph/trace.js'
-import { byName, constant, topological, Value, type Scalar } from '../compiler/graph/value.js'
+import { byName, constant, Value, type Scalar } from '../compiler/graph/value.js'
 import { total } from '../compiler/ops/metric.js'
 import { expand } from '../compiler/ops/shapes.js'
-import { fuse } from '../compiler/passes/fuse.js'
 import { gradients as gradientsOf } from '../compiler/passes/gradients.js'
-import { lower, type LowerOptions } from '../compiler/passes/lower.js'
-import { planMemory } from '../compiler/passes/plan.js'
+import type { LowerOptions } from '../compiler/passes/lower.js'
 import { specialise, specialiseTraining } from '../compiler/passes/specialise.js'
-import { verify } from '../compiler/passes/verify.js'
 import type { Program } from '../compiler/program.js'
-import { input, type InputOptions } from '../model/define.js'
-import { bytesOf, toRows, type Dense, type Rows } from '../model/data.js'
-import { commonHome, declarationOf, type Declaration } from '../model/home.js'
-import { asRecord, Model, readInputs, sameCount, type AnyModel } from '../model/model.js'
+import { inputOf, namedInput, type InputOptions } from '../model/define.js'
+import { bytesOf, dtypesOf, namedOnly, sameCount, toRows, type Dense, type Rows } from '../model/data.js'
+import { commonHome, declarationOf, leavesOf, type Declaration } from '../model/home.js'
+import { Model, type AnyModel } from '../model/model.js'
+import { programOf } from '../model/plan.js'
 import { Tensor } from '../model/tensor.js'
 import type { Update } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import type { Store, Work } from '../runtime/store.js'
-import { layoutOfAll, statisticsOf, type Layout, type Trained } from './apply.js'
-import { Updater } from './update.js'
+import { layoutOfAll, placesOf, statisticsOf, type Layout, type Trained } from './apply.js'
+import { begin } from './trainer.js'
+import { notFinite, Updater } from './update.js'
 
 /** The shape of one sample, or with how data is read. */
 export type StepInput = readonly number[] | (InputOptions & { readonly shape: readonly number[] })
@@ -98,7 +98,7 @@ interface Traced {
 export function step<const S extends { readonly [name: string]: StepInput }, R extends { readonly [name: string]: Value | Update }>(
   models: AnyModel | readonly AnyModel[], inputs: S, trace: (values: { readonly [K in keyof S]: Value }) => R, options: StepOptions = {},
 ): Step<S, R> {
-  checkOptions('step', options, ['mode'])
+  const { mode: wanted } = readOptions('step', options, { mode: optional(word<Mode>(['train', 'predict'])) })
   const list: readonly unknown[] = Array.isArray(models) ? models : [models]
   const known = list.map((m) => {
     if (!(m instanceof Model)) throw new TypeError(message('step: models', 'a model, or a list of models', describe(models)))
@@ -106,9 +106,8 @@ export function step<const S extends { readonly [name: string]: StepInput }, R e
   })
   const first = known[0]
   if (first === undefined) throw new TypeError(message('step: models', 'at least one model', 'none'))
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) throw new TypeError(message('step: inputs', 'a record of shapes by name', describe(inputs)))
+  checkRecord('step: inputs', inputs, 'a record of shapes by name')
   if (typeof trace !== 'function') throw new TypeError(message('step', 'a function of values', describe(trace)))
-  const wanted = options.mode === undefined ? undefined : checkWord<Mode>('step.mode', options.mode, ['train', 'predict'])
   const traceIn = (mode: Mode): Traced => traced(inputs, mode, (values) => trace(values as { readonly [K in keyof S]: Value }))
   let found = traceIn(wanted ?? 'train')
   if (wanted === undefined && found.updates.length === 0) found = traceIn('predict')
@@ -124,12 +123,12 @@ export function step<const S extends { readonly [name: string]: StepInput }, R e
 
 /** Traces a function of inputs and sorts out what it returns. */
 function traced(given: Readonly<Record<string, StepInput>>, mode: Mode, trace: (values: Readonly<Record<string, Value>>) => Readonly<Record<string, Value | Update>>): Traced {
-  const inputs = new Map(Object.entries(given).map(([name, spec]): [string, Value] => [name, namedInput(name, spec)]))
+  const inputs = new Map(Object.entries(given).map(([name, spec]) => [name, namedInput(name, inputOf(spec))]))
   const returned: unknown = inTrace('step', mode, () => trace(Object.fromEntries(inputs)))
-  if (typeof returned !== 'object' || returned === null || Array.isArray(returned) || returned instanceof Value) throw new TypeError(message('step', 'a record of values to be returned', textOf(returned)))
+  if (returned instanceof Value) throw new TypeError(message('step', 'a record of values to be returned', String(returned)))
   const fetches = new Map<string, Value>()
   const updates: Update[] = []
-  for (const [name, v] of Object.entries(returned) as [string, unknown][]) {
+  for (const [name, v] of Object.entries(checkRecord('step', returned, 'a record of values to be returned'))) {
     if (isUpdate(v)) updates.push(v)
     else if (!(v instanceof Value)) throw new TypeError(message(`step: ${name}`, 'a value or an update', describe(v)))
     else if (v.dtype !== 'f32') throw new ShapeError(message(`step: ${name}`, 'a value of f32', String(v)))
@@ -138,12 +137,6 @@ function traced(given: Readonly<Record<string, StepInput>>, mode: Mode, trace: (
   if (fetches.size === 0 && updates.length === 0) throw new TypeError(message('step', 'something to be returned', 'nothing'))
   const all = [...fetches.values(), ...updates.flatMap(({ loss, weights }) => [loss, ...weights.values])]
   return { mode, inputs, fetches, updates, declarations: leavesOf(all).flatMap((v) => declared(v, inputs)) }
-}
-
-function namedInput(name: string, given: StepInput): Value {
-  if (!/^[^$:/]+$/.test(name)) throw new TypeError(message('step: inputs', 'names without $, : or /', describe(name)))
-  const { shape, dtype, source } = 'shape' in given ? input(given.shape, withoutShape(given)) : input(given)
-  return new Value(shape, dtype, source.kind === 'input' ? { kind: 'input', spec: { ...source.spec, name } } : source)
 }
 
 /** The declaration of a leaf that is a weight; what a step cannot be fed is refused. */
@@ -155,10 +148,7 @@ function declared(v: Value, inputs: ReadonlyMap<string, Value>): readonly Declar
   return [d]
 }
 
-const withoutShape = ({ shape: _, ...rest }: InputOptions & { readonly shape: readonly number[] }): InputOptions => rest
 const isUpdate = (v: unknown): v is Update => typeof v === 'object' && v !== null && 'update' in v && 'optimizer' in v
-const leavesOf = (values: readonly Value[]): readonly Value[] =>
-  [...new Set([...topological(values).flatMap((node) => node.ins), ...values])].filter((v) => v.source.kind !== 'node')
 
 /** The weights that each update trains: trainable ones of models, each in one update. */
 function trainedBy(updates: readonly Update[]): readonly Trained[] {
@@ -192,9 +182,7 @@ function planOf({ mode, fetches, updates }: Traced, moved: ReadonlySet<string>):
   if (updates.length === 0) return { fetches: settled, place: {}, layout: null }
   const layout = layoutOfAll(trained, averages.filter(({ key }) => moved.has(key)))
   for (const [name, v] of statisticsOf(layout, averages)) settled.set(name, v)
-  const sums = updates.map((_, i) => [`loss:${i}`, { region: 'sum', offset: i * 8 }] as const)
-  const gradient = [...layout.segments, ...layout.averages].map(({ key, offset }) => [`grad:${key}`, { region: 'grad', offset }] as const)
-  return { fetches: settled, place: Object.fromEntries([...sums, ...gradient]), layout }
+  return { fetches: settled, place: placesOf(layout, updates.map((_, i) => `loss:${i}`)), layout }
 }
 
 /** Runs a traced step on a store. */
@@ -222,8 +210,7 @@ class Runner {
 
   #compile(capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
     const { fetches, place } = this.#plan
-    const ready = fuse(readInputs([...fetches.values()], dtypes, null))
-    return verify(planMemory(lower({ capacity, fetches: byName(fetches.keys(), ready), place })))
+    return programOf(Object.fromEntries(fetches), { capacity, dtypes, place })
   }
 
   #executor(capacity: number, dtypes: ReadonlyMap<string, DType>): Executor {
@@ -239,8 +226,7 @@ class Runner {
 
   #read(given: unknown): ReadonlyMap<string, Rows> {
     const { inputs } = this.#traced
-    const feeds = asRecord('step', given)
-    for (const name of Object.keys(feeds)) if (!inputs.has(name)) throw new TypeError(message('step', `data for ${[...inputs.keys()].join(', ')}`, `'${name}'`))
+    const feeds = namedOnly('step', 'data for', given, [...inputs.keys()])
     const data = new Map<string, Rows>()
     for (const [name, v] of inputs) if (v.source.kind === 'input') data.set(name, toRows(`step: ${name}`, feeds[name], v.shape, v.source.spec))
     sameCount('step', data)
@@ -251,14 +237,11 @@ class Runner {
     const n = sameCount('step', data)
     let capacity = 1
     while (capacity < n) capacity *= 2
-    const executor = this.#executor(capacity, new Map([...data].map(([name, { dtype }]) => [name, dtype])))
+    const executor = this.#executor(capacity, dtypesOf(data))
     const { inputs, outputs } = executor.program
-    executor.bind(n)
-    executor.prepare()
+    const inOrder = Int32Array.from({ length: n }, (_, i) => i)
+    begin(executor, this.#store, { rows: inOrder, samples: inOrder }, this.#steps)
     for (const [name, rows] of data) if (inputs[name] !== undefined) this.#store.bytes.set(bytesOf(rows), executor.input(name))
-    if (inputs['$sample'] !== undefined) this.#store.i32(executor.input('$sample'), n).set(Int32Array.from({ length: n }, (_, i) => i))
-    if (executor.hasSlot('step')) executor.setU32('step', this.#steps)
-    if (executor.hasSlot('rows')) executor.setF32('rows', n)
     yield executor
     const out: Record<string, number | Tensor> = {}
     for (const [name, { shape }] of this.#traced.fetches) {
@@ -274,7 +257,7 @@ class Runner {
   *#update(rows: number): Work<void> {
     const updated = this.#updater === null ? null : yield* this.#updater.work({ step: this.#steps, t: this.#steps + 1, scale: 1 }, rows)
     if (updated?.ok === false) {
-      throw new NonFiniteError(message(`step ${this.#steps}`, 'finite numbers', 'a loss, gradient or statistic that is not finite', 'Nothing has changed. A lower learning rate, clipping or scaled inputs may help.'), 0, this.#steps, null)
+      throw notFinite(`step ${this.#steps}`, 0, this.#steps)
     }
     this.#steps++
   }

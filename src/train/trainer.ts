@@ -9,18 +9,17 @@ import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
 import { expand } from '../compiler/ops/shapes.js'
 import { abs, square } from '../compiler/ops/unary.js'
-import { fuse } from '../compiler/passes/fuse.js'
 import { gradients } from '../compiler/passes/gradients.js'
 import { lower } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
-import { specialise, specialiseTraining, type Average } from '../compiler/passes/specialise.js'
-import { verify } from '../compiler/passes/verify.js'
+import { specialiseTraining, type Average } from '../compiler/passes/specialise.js'
 import type { Program } from '../compiler/program.js'
-import { readInputs } from '../model/model.js'
+import { weightsOf } from '../model/home.js'
+import { predictValues, programOf, readInputs } from '../model/plan.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
 import type { Block, Store, Work } from '../runtime/store.js'
-import { layoutOf, statisticsOf, type Layout } from './apply.js'
+import { layoutOf, placesOf, statisticsOf, type Layout } from './apply.js'
 import { isFrozen, trainedParams, type Recipe } from './recipe.js'
 import type { Scoreboard } from './scores.js'
 import { Updater, zeroed, type Updated } from './update.js'
@@ -34,19 +33,24 @@ export interface Sources {
 /** The rows of one batch: which row of the sources each is, and each sample's index in the data, which random streams count by. */
 export interface Batch { readonly rows: Int32Array; readonly samples: Int32Array }
 
-/** What one shard of a step contributes: bytes that can travel. */
-export interface ShardResult {
-  readonly shard: number
-  readonly rows: number
+interface Sums {
   /** the flat gradient block */
   readonly grad: Float32Array
   /** loss first, then what is measured */
   readonly sums: Float64Array
 }
 
+/** What one shard of a step contributes: bytes that can travel. */
+export interface ShardResult extends Sums {
+  readonly shard: number
+  readonly rows: number
+}
+
 /** the input that sample weights come through */
 export const WEIGHT = 'weight:'
 const ROW = new Value(['n'], 'i32', { kind: 'input', spec: { name: '$row', data: 'i32', scale: 1, offset: 0, classes: null } })
+/** Data is bound where it lies, and read by the rows of a batch. */
+const ROWS = { index: ROW, external: (name: string): boolean => !name.startsWith('$') } as const
 const weightInput = (): Value => new Value(['n'], 'f32', { kind: 'input', spec: { name: WEIGHT, data: 'f32', scale: 1, offset: 0, classes: null } })
 
 /** Rows of shard `s` of `shards` of `n` rows: ⌊s·n/S⌋ to ⌊(s+1)·n/S⌋. */
@@ -55,13 +59,7 @@ export const shardRange = (n: number, s: number, shards: number): readonly [numb
 /** Rows that the largest shard of `n` rows can have. */
 export const shardCapacity = (n: number, shards: number): number => Math.ceil(n / shards)
 
-export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType>; readonly capacity: number; readonly fusion?: boolean }
-
-/** What prediction computes of a recipe. */
-function predictValues(recipe: Recipe): Readonly<Record<string, Value>> {
-  const values = fromGraph(recipe.graph)
-  return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
-}
+export interface ProgramOptions { readonly capacity: number; readonly weighted: boolean; readonly dtypes: ReadonlyMap<string, DType> }
 
 /** What training computes of a recipe, and the moving averages that it updates. */
 export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
@@ -78,7 +76,7 @@ const valueNamed = (values: Readonly<Record<string, Value>>, name: string): Valu
 
 /** The gradients of a loss by weights, null where nothing depends on one. */
 function gradientsByKey(loss: Value, dy: Value, keys: readonly string[]): readonly (Value | null)[] {
-  const leaves = new Map(topological([loss]).flatMap((node) => node.ins).flatMap((v): [string, Value][] => (v.source.kind === 'param' && v.source.key !== null ? [[v.source.key, v]] : [])))
+  const leaves = weightsOf([loss])
   const wanted = keys.flatMap((key) => leaves.get(key) ?? [])
   const found = new Map(gradients([{ y: loss, dy }], wanted).map((g, i) => [wanted[i], g]))
   return keys.map((key) => { const v = leaves.get(key); return v === undefined ? null : found.get(v) ?? null })
@@ -95,63 +93,59 @@ export function checkTrains(recipe: Recipe): void {
   if (found.every((g) => g === null)) throw new EquigradError(message('compile: loss', 'one with a gradient by a weight that is trained', 'one that is constant in all of them'))
 }
 
+/** Sums over samples of the objective and of all that is measured. */
+function sumsOf(values: Readonly<Record<string, Value>>, recipe: Recipe, weight: Value | undefined): Readonly<Record<string, Value>> {
+  const measured = recipe.measured.map(({ name, value }) => [value, total(valueNamed(values, value), name === 'loss' ? weight : undefined)] as const)
+  return { loss: total(valueNamed(values, 'loss'), weight), ...Object.fromEntries(measured) }
+}
+
 /**
  * The program of one shard: writes the sums of its gradients into the gradient block, and its sums of losses and metrics.
  */
-export function gradProgram(recipe: Recipe, layout: Layout, { weighted, dtypes, capacity, fusion = true }: ProgramOptions): Program {
+export function gradProgram(recipe: Recipe, layout: Layout, { weighted, ...options }: ProgramOptions): Program {
   const { values, averages } = trainValues(recipe)
   const loss = valueNamed(values, 'loss')
-  const weight = weighted ? weightInput() : null
+  const weight = weighted ? weightInput() : undefined
   // The objective of a batch is Σ loss·weight / divisor: the seed of a sample is weight / divisor.
   const share = expand(scalar('inverseDivisor'), loss.shape)
   // Gradients are asked for from the last layer to the first, as the backward pass makes them: what it needs can go early.
   const wanted = [...layout.segments].reverse()
-  const found = gradientsByKey(loss, weight === null ? share : mul(weight, share), wanted.map(({ key }) => key))
-  const fetches: Record<string, Value> = {}
-  const place: Record<string, { region: 'grad' | 'sum'; offset: number }> = {}
-  const sum = (name: string, v: Value, w: Value | null): void => {
-    place[name] = { region: 'sum', offset: Object.keys(place).length * 8 }
-    fetches[name] = w === null ? total(v) : total(v, w)
-  }
-  sum('loss', loss, weight)
-  for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
-  for (const [name, v] of statisticsOf(layout, averages)) fetches[name] = v
-  for (const { key, offset } of layout.averages) place[`grad:${key}`] = { region: 'grad', offset }
-  wanted.forEach(({ key, offset, length }, i) => {
-    fetches[`grad:${key}`] = found[i] ?? expand(constant([], 'f32', [0]), [length])
-    place[`grad:${key}`] = { region: 'grad', offset }
-  })
-  const read = readInputs(Object.values(fetches), dtypes, ROW)
-  const ready = fusion ? fuse(read) : read
-  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), place, external: (name) => !name.startsWith('$') })))
+  const found = gradientsByKey(loss, weight === undefined ? share : mul(weight, share), wanted.map(({ key }) => key))
+  const sums = sumsOf(values, recipe, weight)
+  const gradient = wanted.map(({ key, length }, i) => [`grad:${key}`, found[i] ?? expand(constant([], 'f32', [0]), [length])] as const)
+  return programOf({ ...sums, ...Object.fromEntries([...statisticsOf(layout, averages), ...gradient]) }, { ...options, ...ROWS, place: placesOf(layout, Object.keys(sums)) })
 }
 
-/** The penalties of a recipe's weights: their factor, and what it multiplies, |w| or w². */
-function penalties(values: Readonly<Record<string, Value>>, recipe: Recipe): readonly { readonly penalty: string; readonly value: Value }[] {
-  const trained = new Set(trainedParams(recipe).map(({ key }) => key))
-  const leaves = new Set(topological(Object.values(values)).flatMap((node) => node.ins))
-  return [...leaves].flatMap((v) => {
-    if (v.source.kind !== 'param' || v.source.key === null || !trained.has(v.source.key)) return []
-    const { key, spec } = v.source
-    return [...(spec.l1 > 0 ? [{ penalty: `l1:${key}`, value: abs(v) }] : []), ...(spec.l2 > 0 ? [{ penalty: `l2:${key}`, value: square(v) }] : [])]
-  })
+/** The penalties of a recipe's weights: what is summed, |w| or w², by name, and its factor. */
+function penalties(recipe: Recipe): readonly { readonly name: string; readonly key: string; readonly factor: number; readonly of: (w: Value) => Value }[] {
+  return trainedParams(recipe).flatMap(({ key, spec: { l1, l2 } }) =>
+    [{ name: `l1:${key}`, key, factor: l1, of: abs }, { name: `l2:${key}`, key, factor: l2, of: square }].filter(({ factor }) => factor > 0))
 }
 
 /** The penalty that an evaluation's fetched terms amount to. */
-export const penaltyOf = (recipe: Recipe, term: (name: string) => number): number => trainedParams(recipe).reduce((sum, { key, spec }) =>
-  sum + (spec.l1 > 0 ? spec.l1 * term(`l1:${key}`) : 0) + (spec.l2 > 0 ? spec.l2 * term(`l2:${key}`) : 0), 0)
+export const penaltyOf = (recipe: Recipe, term: (name: string) => number): number => penalties(recipe).reduce((sum, { name, factor }) => sum + factor * term(name), 0)
 
 /** The program that measures without training: sums of loss and metrics, and of the penalties' terms, in prediction's mode. */
-export function evaluateProgram(recipe: Recipe, { weighted, dtypes, capacity }: ProgramOptions): Program {
-  const values = predictValues(recipe)
-  const weight = weighted ? weightInput() : null
-  const fetches: Record<string, Value> = {}
-  const sum = (name: string, v: Value, w: Value | null): void => { fetches[name] = w === null ? total(v) : total(v, w) }
-  sum('loss', valueNamed(values, 'loss'), weight)
-  for (const { name, value } of recipe.measured) sum(value, valueNamed(values, value), name === 'loss' ? weight : null)
-  for (const { value, penalty } of penalties(values, recipe)) fetches[penalty] = total(value)
-  const ready = fuse(readInputs(Object.values(fetches), dtypes, null))
-  return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(fetches), ready), prologue: true })))
+export function evaluateProgram(recipe: Recipe, { weighted, ...options }: ProgramOptions): Program {
+  const values = predictValues(recipe.graph)
+  const weights = weightsOf(Object.values(values))
+  const terms = penalties(recipe).flatMap(({ name, key, of }) => { const w = weights.get(key); return w === undefined ? [] : [[name, total(of(w))] as const] })
+  return programOf({ ...sumsOf(values, recipe, weighted ? weightInput() : undefined), ...Object.fromEntries(terms) }, { ...options, prologue: true })
+}
+
+/** Rows [from, to) of a batch. */
+export const rowsOf = ({ rows, samples }: Batch, from: number, to: number): Batch => ({ rows: rows.subarray(from, to), samples: samples.subarray(from, to) })
+
+/** Binds a program to the rows of a batch, and tells it what it asks about them and the step. */
+export function begin(executor: Executor, store: Store, { rows, samples }: Batch, step: number, sources?: Sources): void {
+  const { inputs } = executor.program, n = samples.length
+  for (const [name, address] of sources?.addresses ?? []) executor.bindExternal(name, address)
+  executor.bind(n)
+  executor.prepare()
+  if (inputs['$row'] !== undefined) store.i32(executor.input('$row'), n).set(rows)
+  if (inputs['$sample'] !== undefined) store.i32(executor.input('$sample'), n).set(samples)
+  if (executor.hasSlot('step')) executor.setU32('step', step)
+  if (executor.hasSlot('rows')) executor.setF32('rows', n)
 }
 
 export class Trainer {
@@ -198,48 +192,24 @@ export class Trainer {
     this.#updater.release()
   }
 
-  /** The executor of one shard's program; few are kept. */
-  #gradExecutor(options: ProgramOptions): Executor {
-    return this.#programs.get(`${options.capacity} ${options.weighted} ${[...options.dtypes].join(' ')}`, () =>
-      new Executor(gradProgram(this.recipe, this.layout, options), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
-  }
-
-  /** Runs the gradient program over rows [from, to) of a batch; its sums are in the shard's blocks. `divisor` is of the whole batch. */
-  *#runShard(sources: Sources, batch: Batch, from: number, to: number, divisor: number, capacity: number): Work<void> {
-    const store = this.#store
-    const executor = this.#gradExecutor({ weighted: sources.dtypes.has(WEIGHT), dtypes: sources.dtypes, capacity })
-    for (const [name, address] of sources.addresses) executor.bindExternal(name, address)
-    const n = to - from
-    executor.bind(n)
-    executor.prepare()
-    const inputs = executor.program.inputs
-    if (inputs['$row'] !== undefined) store.i32(executor.input('$row'), n).set(batch.rows.subarray(from, to))
-    if (inputs['$sample'] !== undefined) store.i32(executor.input('$sample'), n).set(batch.samples.subarray(from, to))
+  /** Runs the gradient program over a shard's own rows; its sums are in the shard's blocks. `divisor` is of the whole batch. */
+  *#runShard(sources: Sources, own: Batch, divisor: number, capacity: number): Work<void> {
+    const { dtypes } = sources
+    const executor = this.#programs.get(`${capacity} ${[...dtypes].join(' ')}`, () => new Executor(
+      gradProgram(this.recipe, this.layout, { weighted: dtypes.has(WEIGHT), dtypes, capacity }), this.#store, { seed: this.#seed, grad: this.#shardGrad.address, sum: this.#shardSums.address }))
+    begin(executor, this.#store, own, this.step, sources)
     executor.setF32('inverseDivisor', 1 / divisor)
-    if (executor.hasSlot('step')) executor.setU32('step', this.step)
-    if (executor.hasSlot('rows')) executor.setF32('rows', n)
     yield executor
   }
 
-  /** One shard of a step, as bytes: whoever computes it, wherever. */
-  shard(sources: Sources, batch: Batch, shard: number): ShardResult { return this.#store.atOnce('shard', () => this.#shardWork(sources, batch, shard)) }
-
-  *#shardWork(sources: Sources, batch: Batch, shard: number): Work<ShardResult> {
-    const n = batch.rows.length
-    const [from, to] = shardRange(n, shard, this.recipe.shards)
-    return yield* this.ownShardWork(sources, { rows: batch.rows.subarray(from, to), samples: batch.samples.subarray(from, to) }, shard, n)
-  }
-
-  /** {@link shard}, by its own rows of a batch of `n`. */
-  *ownShardWork(sources: Sources, own: Batch, shard: number, n: number): Work<ShardResult> {
+  /** One shard of a step, by its own rows of a batch of `n`: whoever computes it, wherever. */
+  *shardWork(sources: Sources, own: Batch, shard: number, n: number): Work<ShardResult> {
     const rows = own.rows.length
     const { shards } = this.recipe
-    yield* this.#runShard(sources, own, 0, rows, n, shardCapacity(n, shards))
+    yield* this.#runShard(sources, own, n, shardCapacity(n, shards))
     if (shards === 1) this.#rows = n
-    return {
-      shard, rows, grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4).slice(),
-      sums: this.#store.f64(this.#shardSums.address, this.sumCount).slice(),
-    }
+    const { grad, sums } = this.#own()
+    return { shard, rows, grad: grad.slice(), sums: sums.slice() }
   }
 
   /** What a shard without rows contributes. */
@@ -247,17 +217,25 @@ export class Trainer {
 
   /** Combines the shards of a step: the first that has rows is copied, the others are added in ascending order. */
   combine(results: readonly ShardResult[]): void {
-    const store = this.#store
     this.#rows = results.reduce((sum, { rows }) => sum + rows, 0)
     const [first, ...others] = results.filter((r) => r.rows > 0).sort((a, b) => a.shard - b.shard)
     if (first === undefined) throw new EquigradError('combine: expected a shard with rows')
-    store.f32(this.#updater.grad.address, this.layout.bytes / 4).set(first.grad)
-    store.f64(this.#updater.sums.address, this.sumCount).set(first.sums)
+    this.#takeFirst(first)
     for (const { grad, sums } of others) {
-      store.f32(this.#shardGrad.address, this.layout.bytes / 4).set(grad)
-      store.f64(this.#shardSums.address, this.sumCount).set(sums)
+      const own = this.#own()
+      own.grad.set(grad)
+      own.sums.set(sums)
       this.#addShard()
     }
+  }
+
+  /** The gradient and the sums of one shard, in place. */
+  #own(): Sums { return { grad: this.#store.f32(this.#shardGrad.address, this.layout.bytes / 4), sums: this.#store.f64(this.#shardSums.address, this.sumCount) } }
+
+  /** Begins the step's blocks with those of a shard. */
+  #takeFirst({ grad, sums }: Sums): void {
+    this.#store.f32(this.#updater.grad.address, grad.length).set(grad)
+    this.#store.f64(this.#updater.sums.address, sums.length).set(sums)
   }
 
   /** Adds the shard's blocks to the step's. */
@@ -272,24 +250,18 @@ export class Trainer {
    *
    * @param capacity - rows of the largest batch to come, so that one program serves them all
    */
-  gradient(sources: Sources, batch: Batch, capacity: number): void { this.#store.atOnce('gradient', () => this.gradientWork(sources, batch, capacity)) }
-
-  /** {@link gradient}, for who drives it. */
   *gradientWork(sources: Sources, batch: Batch, capacity: number): Work<void> {
     const n = batch.rows.length
     const { shards } = this.recipe
-    const store = this.#store
     let first = true
     this.#rows = n
     for (let s = 0; s < shards; s++) {
       const [from, to] = shardRange(n, s, shards)
       if (from === to && !(n === 0 && s === 0)) continue
-      yield* this.#runShard(sources, batch, from, to, n, shardCapacity(capacity, shards))
+      yield* this.#runShard(sources, rowsOf(batch, from, to), n, shardCapacity(capacity, shards))
       if (shards === 1) return
-      if (first) {
-        store.bytes.copyWithin(this.#updater.grad.address, this.#shardGrad.address, this.#shardGrad.address + this.layout.bytes)
-        store.bytes.copyWithin(this.#updater.sums.address, this.#shardSums.address, this.#shardSums.address + this.sumCount * 8)
-      } else this.#addShard()
+      if (first) this.#takeFirst(this.#own())
+      else this.#addShard()
       first = false
     }
   }
@@ -325,27 +297,16 @@ export class Trainer {
 
   /** Replays a failed step with every value of the forward pass fetched; the path of the first that is not finite. */
   diagnose(sources: Sources, batch: Batch): string | null {
-    const values = trainValues(this.recipe).values
-    const [loss] = readInputs([valueNamed(values, 'loss')], sources.dtypes, ROW)
-    if (loss === undefined) return null
-    const nodes = topological([loss]).filter((node) => node.outs[0]?.dtype === 'f32')
-    const fetches: Record<string, Value> = {}
-    nodes.forEach((node, i) => { const y = node.outs[0]; if (y !== undefined) fetches[`${i}`] = y })
-    const capacity = batch.rows.length
-    const executor = new Executor(planMemory(lower({ capacity, fetches, external: (name) => !name.startsWith('$') })), this.#store, { seed: this.#seed })
+    const [loss] = readInputs([valueNamed(trainValues(this.recipe).values, 'loss')], sources.dtypes, ROW)
+    const made = loss === undefined ? [] : topological([loss]).flatMap(({ path, outs: [y] }) => (y?.dtype === 'f32' ? [{ path, y }] : []))
+    const fetches = Object.fromEntries(made.map(({ y }, i) => [i, y]))
+    const executor = new Executor(planMemory(lower({ capacity: batch.rows.length, fetches, external: ROWS.external })), this.#store, { seed: this.#seed })
     try {
-      for (const [name, address] of sources.addresses) executor.bindExternal(name, address)
-      executor.bind(capacity)
-      executor.prepare()
-      if (executor.program.inputs['$row'] !== undefined) this.#store.i32(executor.input('$row'), capacity).set(batch.rows)
-      if (executor.program.inputs['$sample'] !== undefined) this.#store.i32(executor.input('$sample'), capacity).set(batch.samples)
-      if (executor.hasSlot('step')) executor.setU32('step', this.step)
+      begin(executor, this.#store, batch, this.step, sources)
       executor.run()
-      const at = nodes.findIndex((_, i) => executor.copyF32(`${i}`).some((x) => x - x !== 0))
-      return nodes[at]?.path ?? null
+      return made.find((_, i) => executor.copyF32(`${i}`).some((x) => x - x !== 0))?.path ?? null
     } finally {
       executor.release()
     }
   }
 }
-

@@ -1,5 +1,5 @@
 // An updater owns what updates need from step to step: the gradient block, the sums, the optimizers' states, and the `apply` program.
-import { EquigradError } from '../core/errors.js'
+import { EquigradError, message, NonFiniteError } from '../core/errors.js'
 import { evaluate, type ScalarVariables } from '../core/scalar.js'
 import type { Program } from '../compiler/program.js'
 import { Executor } from '../runtime/executor.js'
@@ -12,6 +12,10 @@ export function zeroed(store: Store, bytes: number): Block {
   store.bytes.fill(0, block.address, block.address + block.bytes)
   return block
 }
+
+/** A loss, gradient or statistic that became NaN or infinite in a step; @param got - what exactly, if it is known, and the weights that there are. */
+export const notFinite = (where: string, epoch: number, step: number, got = 'a loss, gradient or statistic that is not finite', left = 'Nothing has changed.', layer: string | null = null): NonFiniteError =>
+  new NonFiniteError(message(where, 'finite numbers', got, `${left} A lower learning rate, clipping or scaled inputs may help.`), epoch, step, layer)
 
 /** What an update comes to; `ok` is false when something was not finite: then nothing has changed. `norm` is of all gradients, 0 unless a norm clips. */
 export interface Updated { readonly ok: boolean; readonly norm: number; readonly penalty: number }

@@ -137,7 +137,7 @@ describe.each(NETS)('$name', (net) => {
       const experiment = new Experiment(net.layers(hidden, output), loss, net)
       const { training } = experiment
       const weights = training.weights()
-      const result = training.trainer.shard(experiment.sources, batchOf(BATCH), 0)
+      const result = training.shard(experiment.sources, batchOf(BATCH), 0)
       const objective = experiment.objective(weights)
       expect(Math.abs(at(result.sums, 0) - objective)).toBeLessThanOrEqual(TOLERANCE * objective)
       expectNear(training.gradients(result), differences(weights, (w) => experiment.objective(w) / BATCH.length))
@@ -170,7 +170,7 @@ describe('networks on images', () => {
       const experiment = new Experiment(layers(word), { kind: 'sparseCategoricalCrossentropy' }, { shape, positions: 1, weighted: true })
       const { training } = experiment
       const weights = training.weights()
-      const result = training.trainer.shard(experiment.sources, batchOf(BATCH), 0)
+      const result = training.shard(experiment.sources, batchOf(BATCH), 0)
       const objective = experiment.objective(weights)
       expect(Math.abs(at(result.sums, 0) - objective)).toBeLessThanOrEqual(TOLERANCE * objective)
       expectNear(training.gradients(result), differences(weights, (w) => experiment.objective(w) / BATCH.length))
@@ -187,7 +187,7 @@ describe('penalties', () => {
     const experiment = new Experiment(layers, { kind: 'sparseCategoricalCrossentropy' }, net)
     const { trainer } = experiment.training
     const before = experiment.training.weights()
-    trainer.gradient(experiment.sources, batchOf(BATCH), BATCH.length)
+    experiment.training.gradient(experiment.sources, batchOf(BATCH), BATCH.length)
     const { ok, penalty, norm } = trainer.apply()
     expect(ok).toBe(true)
     const after = experiment.training.weights()

@@ -32,13 +32,13 @@ function outcome(t: Training): { readonly sums: readonly number[]; readonly stat
 describe.each(CASES)('$shards shards of $n rows', ({ shards, n }) => {
   const direct = (): ReturnType<typeof outcome> => {
     const t = training(shards)
-    t.trainer.gradient(t.sources(DATA), batch(n), n)
+    t.gradient(t.sources(DATA), batch(n), n)
     return outcome(t)
   }
   /** All shards, each computed by a trainer of its own, which could be anywhere. */
   const elsewhere = (order: readonly number[]): ShardResult[] => order.map((s) => {
     const t = training(shards)
-    return t.trainer.shard(t.sources(DATA), batch(n), s)
+    return t.shard(t.sources(DATA), batch(n), s)
   })
 
   test('computed in any order, anywhere, and combined, have the bits of one lane', () => {
@@ -50,7 +50,7 @@ describe.each(CASES)('$shards shards of $n rows', ({ shards, n }) => {
     }
     const t = training(shards)
     const sources = t.sources(DATA)
-    t.trainer.combine(shuffled(shards, 3).map((s) => t.trainer.shard(sources, batch(n), s)))
+    t.trainer.combine(shuffled(shards, 3).map((s) => t.shard(sources, batch(n), s)))
     expect(outcome(t)).toEqual(want)
   })
 
@@ -62,7 +62,7 @@ describe.each(CASES)('$shards shards of $n rows', ({ shards, n }) => {
     const grad = Array.from(first.grad, (g, i) => others.reduce((sum, { grad: o }) => Math.fround(sum + at(o, i)), g))
     const sums = Array.from(first.sums, (x, i) => others.reduce((sum, { sums: o }) => sum + at(o, i), x))
     const t = training(shards)
-    const { sums: got, state } = (() => { t.trainer.gradient(t.sources(DATA), batch(n), n); return outcome(t) })()
+    const { sums: got, state } = (() => { t.gradient(t.sources(DATA), batch(n), n); return outcome(t) })()
     expectBits(got, sums, 'sums')
     for (const { key, offset, length } of t.trainer.layout.segments) {
       // m = momentum·0 − 1·g, which has no −0: 0 − 0 = 0
@@ -85,8 +85,8 @@ describe.each(CASES)('$shards shards of $n rows', ({ shards, n }) => {
 test('a program for larger batches gives the same bits', () => {
   for (const shards of [1, 4]) {
     const [a, b] = [training(shards), training(shards)]
-    a.trainer.gradient(a.sources(DATA), batch(10), 10)
-    b.trainer.gradient(b.sources(DATA), batch(10), 37)
+    a.gradient(a.sources(DATA), batch(10), 10)
+    b.gradient(b.sources(DATA), batch(10), 37)
     expect(outcome(a)).toEqual(outcome(b))
   }
 })
@@ -96,7 +96,7 @@ test('the number of shards is part of what is computed: each has one hash over t
     const [first, second] = [0, 1].map(() => {
       const t = training(shards)
       const sources = t.sources(DATA)
-      for (const n of [28, 13, 40, 3]) { t.trainer.gradient(sources, batch(n), 40); expect(t.trainer.apply().ok).toBe(true) }
+      for (const n of [28, 13, 40, 3]) { t.gradient(sources, batch(n), 40); expect(t.trainer.apply().ok).toBe(true) }
       return sha256Hex(...t.keys.map((key) => { const w = t.weight(key); return new Uint8Array(w.buffer, w.byteOffset, w.byteLength).slice() }))
     })
     expect(second).toBe(first)

@@ -6,7 +6,7 @@ import {
 } from '../../src/index.js'
 import { mask } from '../../src/compress/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
-import { checkConstraint } from '../../src/nn/constraints.js'
+import { constraintOption } from '../../src/nn/constraints.js'
 import { reducedBy, repeated, type Plain } from '../reference/arrays.js'
 import { at, expectBits } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'
@@ -66,7 +66,7 @@ describe('words and defaults', () => {
   it('are Keras\'', () => {
     const numbers = randomFloats(12, 3, -3, 3)
     for (const [word, constraint] of [['maxNorm', maxNorm(2, { axis: 0 })], ['nonNeg', nonNeg()], ['unitNorm', unitNorm()], ['minMaxNorm', minMaxNorm({ min: 0, max: 1, rate: 1, axis: 0 })]] as const) {
-      expectBits(evaluate(checkConstraint('test', word) ?? ((w) => w), [4, 3], numbers), evaluate(constraint, [4, 3], numbers))
+      expectBits(evaluate(constraintOption('test', word), [4, 3], numbers), evaluate(constraint, [4, 3], numbers))
     }
   })
 
@@ -119,7 +119,7 @@ describe.each(Object.entries(nets))('%s: after each step a weight is its constra
       for (const key of one.keys) free.weight(key).set(one.weight(key))
       free.store.changed()
       for (const [t, sources] of [[one, data[0]], [free, data[1]]] as const) {
-        t.trainer.gradient(sources, batchOf(samples), 5)
+        t.gradient(sources, batchOf(samples), 5)
         expect(t.trainer.apply().ok).toBe(true)
       }
       for (const key of one.keys) {
@@ -243,8 +243,8 @@ describe('refused when the layer is used', () => {
   const use = (kernelConstraint: unknown): unknown => Reflect.apply(dense, undefined, [2, { kernelConstraint }])
   const built = (constraint: ConstraintFunction) => () => sequential([dense(2, { kernelConstraint: constraint })], { input: [3] })
   it.each<readonly [string, () => unknown, new (...args: never) => Error, string]>([
-    ['a word that is none', () => use('maxNrm'), RangeError, 'dense: kernelConstraint: expected one of \'maxNorm\', \'nonNeg\', \'unitNorm\', \'minMaxNorm\', got "maxNrm". Did you mean \'maxNorm\'?'],
-    ['a number', () => use(3), TypeError, 'dense: kernelConstraint: expected a constraint such as maxNorm(2), or a function of a weight, got 3.'],
+    ['a word that is none', () => use('maxNrm'), RangeError, 'dense.kernelConstraint: expected one of \'maxNorm\', \'nonNeg\', \'unitNorm\', \'minMaxNorm\', got "maxNrm". Did you mean \'maxNorm\'?'],
+    ['a number', () => use(3), TypeError, 'dense.kernelConstraint: expected a constraint such as maxNorm(2), or a function of a weight, got 3.'],
     ['a limit below 0', () => maxNorm(-1), RangeError, 'maxNorm: expected a finite number ≥ 0, got -1.'],
     ['an axis that is none', () => unitNorm({ axis: 0.5 }), RangeError, 'unitNorm.axis: expected an integer, got 0.5.'],
     ['no axis', () => unitNorm({ axis: [] }), RangeError, 'unitNorm.axis: expected at least one dimension, got none.'],

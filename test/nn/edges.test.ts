@@ -26,7 +26,7 @@ const near = (got: ArrayLike<number>, want: readonly number[]): void => {
 /** One step's sums and gradients: mean squares against y. */
 function trained(layers: readonly Layer[], input: readonly number[], x: Float32Array, y: Float32Array, n: number) {
   const t = new Training({ layers: [...layers, flatten()], input, loss: mse(), optimizer: sgd({ learningRate: 1 }) })
-  const result = t.trainer.shard(t.sources({ x, y }), batchOf(count(n)), 0)
+  const result = t.shard(t.sources({ x, y }), batchOf(count(n)), 0)
   return { weights: t.weights(), gradients: t.gradients(result), loss: at(result.sums, 0) }
 }
 

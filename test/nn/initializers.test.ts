@@ -132,7 +132,7 @@ describe('the stream of a weight', () => {
 describe('refused', () => {
   it('wrong words and numbers', () => {
     // @ts-expect-error a misspelt word
-    expect(() => dense(3, { kernelInitializer: 'glorotUnifrom' })).toThrow(/^dense: kernelInitializer: expected one of .*, got "glorotUnifrom"\. Did you mean 'glorotUniform'\?$/)
+    expect(() => dense(3, { kernelInitializer: 'glorotUnifrom' })).toThrow(/^dense\.kernelInitializer: expected one of .*, got "glorotUnifrom"\. Did you mean 'glorotUniform'\?$/)
     // @ts-expect-error a number
     expect(() => dense(3, { kernelInitializer: 5 })).toThrow(TypeError)
     expect(() => uniform(1, 0)).toThrow(RangeError)

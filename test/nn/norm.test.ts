@@ -39,7 +39,7 @@ describe.each([[[5]], [[3, 2, 3]], [[1, 1, 1]]])('of [n, %j]', (shape) => {
 
   test('loss and gradients are those of the formula', () => {
     const t = new Training(options(shape))
-    const result = t.trainer.shard(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), 0)
+    const result = t.shard(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), 0)
     const [gamma, beta] = [t.weights()['batchNormalization1.gamma'] ?? [], t.weights()['batchNormalization1.beta'] ?? []]
     const loss = (gamma: readonly number[], beta: readonly number[]): number =>
       normalised(Array.from(x), channels, gamma, beta).y.reduce((sum, v, i) => sum + (v - at(y, i)) ** 2, 0) / width / N
@@ -55,7 +55,7 @@ test.each([1, 2])('the gradient goes through the statistics to the layers before
   // With the kernel of the layer before as the only thing that is moved: differences of the loss in f64.
   const t = new Training({ layers: [dense(4), batchNormalization({ axis, scale: axis === 2 }), activation('tanh'), flatten()], input: [3, 2], loss: mse(), optimizer: sgd() })
   const x = randomFloats(N * 6, 4, -1, 1), y = randomFloats(N * 12, 5)
-  const result = t.trainer.shard(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), 0)
+  const result = t.shard(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), 0)
   const weights = t.weights()
   const w = (name: string): readonly number[] => weights[name] ?? []
   const channels = axis === 1 ? 3 : 4
@@ -87,7 +87,7 @@ describe.each([1, 2, 4])('moving averages, %i shards', (shards) => {
     t.weight('batchNormalization1.movingVariance').fill(1)
     const sources = t.sources({ x, y })
     for (const batch of batches) {
-      t.trainer.gradient(sources, batchOf(batch), 8)
+      t.gradient(sources, batchOf(batch), 8)
       expect(t.trainer.apply().ok).toBe(true)
     }
     return t
@@ -118,7 +118,7 @@ describe.each([1, 2, 4])('moving averages, %i shards', (shards) => {
     t.weight('batchNormalization1.movingVariance').fill(1)
     const sources = t.sources({ x, y })
     for (const batch of batches) {
-      t.trainer.combine(Array.from({ length: shards }, (_, s) => t.trainer.shard(sources, batchOf(batch), shards - 1 - s)))
+      t.trainer.combine(Array.from({ length: shards }, (_, s) => t.shard(sources, batchOf(batch), shards - 1 - s)))
       expect(t.trainer.apply().ok).toBe(true)
     }
     expect(t.weights()).toEqual(want)
@@ -129,7 +129,7 @@ test('one step, to the bit', () => {
   const t = new Training(options([2], { momentum: 0.75 }))
   t.weight('batchNormalization1.movingMean').set([0.5, -3])
   const x = Float32Array.of(1, 2, 4, 7, 0.1, -1)
-  t.trainer.gradient(t.sources({ x, y: new Float32Array(6) }), batchOf([0, 1, 2]), 3)
+  t.gradient(t.sources({ x, y: new Float32Array(6) }), batchOf([0, 1, 2]), 3)
   t.trainer.apply()
   const mean = [fround(fround(fround(1 + 4) + fround(0.1)) / 3), fround(8 / 3)]
   expectBits(t.weight('batchNormalization1.movingMean'), mean.map((m, c) => fround(fround(at([0.5, -3], c) * 0.75) + fround(fround(fround(m * 3) / 3) * 0.25))))
@@ -221,7 +221,7 @@ test('a step that fails leaves the averages as they were', async () => {
   expect(weightsOf(model)).toEqual(before)
   const t = new Training(options([2]))
   const weights = t.weights()
-  t.trainer.gradient(t.sources({ x: Float32Array.of(1, NaN, 2, 3), y: new Float32Array(4) }), batchOf([0, 1]), 2)
+  t.gradient(t.sources({ x: Float32Array.of(1, NaN, 2, 3), y: new Float32Array(4) }), batchOf([0, 1]), 2)
   expect(t.trainer.apply().ok).toBe(false)
   expect(t.weights()).toEqual(weights)
 })
@@ -230,7 +230,7 @@ test('the averages are no part of the gradient\'s norm, nor clipped', () => {
   const x = randomFloats(N * 3, 1, 50, 90), y = randomFloats(N * 3, 2)
   const run = (optimizer: ReturnType<typeof sgd>) => {
     const t = new Training({ ...options([3]), optimizer })
-    t.trainer.gradient(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), N)
+    t.gradient(t.sources({ x, y }), batchOf(Array.from({ length: N }, (_, i) => i)), N)
     const { norm } = t.trainer.apply()
     return { norm, mean: t.weights()['batchNormalization1.movingMean'] ?? [] }
   }
@@ -243,7 +243,7 @@ test('a layer used twice takes the mean of both statistics', () => {
   const norm = batchNormalization({ momentum: 0, scale: false, center: false })
   const t = new Training({ layers: [norm, activation((v) => v), norm, dense(1)], input: [2], loss: mse(), optimizer: sgd() })
   const x = randomFloats(10 * 2, 1, 0, 3)
-  t.trainer.gradient(t.sources({ x, y: new Float32Array(10) }), batchOf(Array.from({ length: 10 }, (_, i) => i)), 10)
+  t.gradient(t.sources({ x, y: new Float32Array(10) }), batchOf(Array.from({ length: 10 }, (_, i) => i)), 10)
   t.trainer.apply()
   const { mean } = normalised(Array.from(x), 2, [1, 1], [0, 0])
   // what is normalised once has mean 0

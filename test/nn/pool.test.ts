@@ -37,8 +37,8 @@ test.each([maxPool2d(), averagePool2d({ poolSize: 3, strides: 1, padding: 'same'
   const t = new Training({ layers: [dense(2), layer, globalAveragePool2d(), dense(1)], input: [4, 4, 1], loss: mse(), optimizer: sgd(), seed: 1 })
   const sources = t.sources({ x: randomFloats(6 * 16, 2), y: randomFloats(6, 3) }), batch = batchOf(count(6))
   const kernel = t.weight('dense1.kernel')
-  const loss = (): number => at(t.trainer.shard(sources, batch, 0).sums, 0) / 6
-  const gradient = t.gradients(t.trainer.shard(sources, batch, 0))['dense1.kernel'] ?? []
+  const loss = (): number => at(t.shard(sources, batch, 0).sums, 0) / 6
+  const gradient = t.gradients(t.shard(sources, batch, 0))['dense1.kernel'] ?? []
   for (const c of [0, 1]) {
     const w = at(kernel, c), step = 2 ** -8
     kernel[c] = w + step

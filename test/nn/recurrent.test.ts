@@ -68,7 +68,7 @@ describe.each(KINDS)('%s', (kind) => {
         const training = new Training({ layers: [layerOf(kind, { returnSequences, reverse })], input: [steps, D], loss: mse(), optimizer: sgd({ learningRate: 1 }), seed: 3 })
         const size = (returnSequences ? steps : 1) * UNITS
         const x = randomFloats(n * steps * D, 1, -1, 1), y = randomFloats(n * size, 2, -1, 1)
-        const result = training.trainer.shard(training.sources({ x, y }), batchOf(Array.from({ length: n }, (_, i) => i)), 0)
+        const result = training.shard(training.sources({ x, y }), batchOf(Array.from({ length: n }, (_, i) => i)), 0)
         const objective = (w: Weights): number => {
           let sum = 0
           for (let r = 0; r < n; r++) {
@@ -267,7 +267,7 @@ test('constraints hold the weights of recurrent layers', async () => {
       expect(Math.max(...norms), key).toBeLessThan(limit * (1 + 1e-6))
     }
   }
-  expect(() => lstm(3, { recurrentConstraint: 'nonneg' as never })).toThrow('lstm: recurrentConstraint')
+  expect(() => lstm(3, { recurrentConstraint: 'nonneg' as never })).toThrow('lstm.recurrentConstraint')
 })
 
 describe('what is refused', () => {

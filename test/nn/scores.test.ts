@@ -302,7 +302,7 @@ describe('penalties', () => {
     // @ts-expect-error a misspelt option
     expect(() => l1l2({ L1: 1 })).toThrow(/Did you mean 'l1'\?$/)
     // @ts-expect-error a word is no regularizer
-    expect(() => dense(3, { kernelRegularizer: 'l2' })).toThrow(/^dense: kernelRegularizer: expected a regularizer such as l2\(0\.01\), got "l2"\.$/)
+    expect(() => dense(3, { kernelRegularizer: 'l2' })).toThrow(/^dense\.kernelRegularizer: expected a regularizer such as l2\(0\.01\), got "l2"\.$/)
     // @ts-expect-error nor is the function itself
     expect(() => dense(3, { biasRegularizer: l2 })).toThrow(TypeError)
   })

@@ -4,7 +4,7 @@ import { sequential, type Layer, type Loss, type Metric, type Optimizer, type Se
 import { params } from '../../src/model/model.js'
 import { Store } from '../../src/runtime/store.js'
 import { recipeGraph } from '../../src/train/recipe.js'
-import { Trainer, WEIGHT, type Batch, type ShardResult, type Sources } from '../../src/train/trainer.js'
+import { rowsOf, shardRange, Trainer, WEIGHT, type Batch, type ShardResult, type Sources } from '../../src/train/trainer.js'
 import { at } from './bits.js'
 import { randomFloats } from './numbers.js'
 import type { Typed } from './programs.js'
@@ -22,6 +22,17 @@ export interface TrainingOptions {
 export interface Data { readonly x: Typed; readonly y: Typed; readonly sampleWeight?: Float32Array }
 
 const dtypeOf = (data: Typed): DType => (data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : data instanceof Int32Array ? 'i32' : 'u8')
+
+interface Driven { readonly store: Store; readonly trainer: Trainer }
+
+/** The gradient of a whole batch in the trainer's block, at once. */
+export const gradientOf = ({ store, trainer }: Driven, sources: Sources, batch: Batch, capacity: number): void => { store.atOnce('gradient', () => trainer.gradientWork(sources, batch, capacity)) }
+
+/** One shard of a step, at once. */
+export function shardOf({ store, trainer }: Driven, sources: Sources, batch: Batch, shard: number): ShardResult {
+  const n = batch.rows.length
+  return store.atOnce('shard', () => trainer.shardWork(sources, rowsOf(batch, ...shardRange(n, shard, trainer.recipe.shards)), shard, n))
+}
 
 export class Training {
   readonly store = new Store()
@@ -60,6 +71,12 @@ export class Training {
     }
     return { addresses, dtypes: new Map([...named].map(([name, data]) => [name, dtypeOf(data)])) }
   }
+
+  /** The gradient of a whole batch, at once. */
+  gradient(sources: Sources, batch: Batch, capacity: number): void { gradientOf(this, sources, batch, capacity) }
+
+  /** One shard of a step, at once. */
+  shard(sources: Sources, batch: Batch, shard: number): ShardResult { return shardOf(this, sources, batch, shard) }
 
   /** The gradient of each weight in a shard's block. */
   gradients({ grad }: ShardResult): Record<string, number[]> {

@@ -10,6 +10,7 @@ import { Trainer } from '../../src/train/trainer.js'
 import { Store } from '../../src/runtime/store.js'
 import { params } from '../../src/model/model.js'
 import { toRows, type Rows } from '../../src/model/data.js'
+import { gradientOf, shardOf } from '../support/training.js'
 import { at, expectBits } from '../support/bits.js'
 import { randomFloats } from '../support/numbers.js'
 import { blobs, classifier, CLASSES, errorOf, FEATURES, first, hashFloats, hashOf, hashWeights, last, net, stream, weight } from './support.js'
@@ -812,11 +813,11 @@ describe('shards', () => {
     if (own === undefined || theirs === undefined) throw new Error('two feeds')
     const same = (): void => { expect(there.weights()).toBe(here.weights()) }
     for (const [i, { sources, batch }] of own.entries()) {
-      here.trainer.gradient(sources, batch, 33)
+      gradientOf(here, sources, batch, 33)
       const remote = theirs[i]
       if (remote === undefined) throw new Error('as many batches')
       // The worker computes every shard, from the last to the first; only bytes travel.
-      const results = Array.from({ length: shards }, (_, s) => worker.trainer.shard(remote.sources, remote.batch, shards - 1 - s))
+      const results = Array.from({ length: shards }, (_, s) => shardOf(worker, remote.sources, remote.batch, shards - 1 - s))
       expect(results.reduce((n, { rows }) => n + rows, 0)).toBe(batch.rows.length)
       there.trainer.combine(results)
       worker.trainer.combine(results)

@@ -1,16 +1,18 @@
 // Convolutions of images [n, height, width, channels].
-import { describe, message, ShapeError } from '../../core/errors.js'
-import { checkCount, checkFlag, checkOptions, checkWord } from '../../core/options.js'
+import { message, ShapeError } from '../../core/errors.js'
+import { checkCount } from '../../core/options.js'
+import { count, flag, readOptions, word, type Read } from '../../core/readers.js'
 import { formatShape } from '../../core/shape.js'
 import type { Value } from '../../compiler/graph/value.js'
 import { add } from '../../compiler/ops/binary.js'
 import { conv2d as conv2dOp } from '../../compiler/ops/conv.js'
 import { reshape } from '../../compiler/ops/shapes.js'
-import { activationFunction, type Activation } from '../activations.js'
-import { initializer, type Initializer } from '../initializers.js'
-import { checkConstraint, type Constraint } from '../constraints.js'
+import { activationOption, type Activation } from '../activations.js'
+import type { Initializer } from '../initializers.js'
+import type { Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerContext, type LayerOptions } from '../layer.js'
-import { checkRegularizer, type Regularizer } from '../regularizers.js'
+import { layerOptions, pair, weightOptions } from '../options.js'
+import type { Regularizer } from '../regularizers.js'
 
 /** One number for both, or [down, across]. */
 export type Pair = number | readonly [number, number]
@@ -52,14 +54,11 @@ export interface DepthwiseConv2dOptions extends SharedOptions {
   readonly depthMultiplier?: number
 }
 
-const SHARED = ['strides', 'padding', 'dilation', 'activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'kernelConstraint', 'biasConstraint', 'name',
-  'trainable'] as const
-
-function checkPair(where: string, given: unknown): readonly [number, number] {
-  if (typeof given === 'number') { checkCount(where, given); return [given, given] }
-  if (!Array.isArray(given) || given.length !== 2) throw new TypeError(message(where, 'a number, or two: [down, across]', describe(given)))
-  return [checkCount(where, given[0]), checkCount(where, given[1])]
-}
+const shared = () => ({
+  strides: pair(1), padding: word(['valid', 'same'], 'valid'), dilation: pair(1), activation: activationOption(), useBias: flag(true),
+  ...weightOptions('kernel', 'glorotUniform'), ...weightOptions('bias', 'zeros'), ...layerOptions,
+})
+type Shared = Read<ReturnType<typeof shared>>
 
 /** Zeros before and after: as many as the last of ⌈size / stride⌉ outputs reaches over, the odd one after. */
 function same(size: number, kernel: number, stride: number, dilation: number): readonly [number, number] {
@@ -70,19 +69,12 @@ function same(size: number, kernel: number, stride: number, dilation: number): r
 /** What a kernel is for images of `channels` channels: its weight, that weight as the op takes it, its filters and groups. */
 interface Kernel { readonly w: Value; readonly filters: number; readonly groups: number }
 
-/** Checks what both layers share, and builds the layer from what its kernel is. */
-function convolution(kind: string, kernelSize: Pair, options: SharedOptions, kernelOf: (channels: number, size: readonly [number, number], where: string, param: LayerContext['param']) => Kernel): Layer {
-  const size = checkPair(`${kind}: kernelSize`, kernelSize)
-  const strides = checkPair(`${kind}: strides`, options.strides ?? 1)
-  const dilation = checkPair(`${kind}: dilation`, options.dilation ?? 1)
-  const padding = checkWord(`${kind}: padding`, options.padding ?? 'valid', ['valid', 'same'])
-  const activate = activationFunction(`${kind}: activation`, options.activation)
-  const useBias = checkFlag(`${kind}: useBias`, options.useBias ?? true)
-  const biasInit = initializer(`${kind}: biasInitializer`, options.biasInitializer, 'zeros')
-  const biasRegularizer = checkRegularizer(`${kind}: biasRegularizer`, options.biasRegularizer)
-  const biasConstraint = checkConstraint(`${kind}: biasConstraint`, options.biasConstraint)
-  return layer(kind, options, (x, { param }) => {
-    const where = options.name ?? kind
+/** Builds the layer from what its kernel is. */
+function convolution(kind: string, kernelSize: Pair, given: Shared, kernelOf: (channels: number, size: readonly [number, number], where: string, param: LayerContext['param']) => Kernel): Layer {
+  const size = pair()(`${kind}: kernelSize`, kernelSize)
+  const { strides, dilation, padding } = given
+  return layer(kind, given, (x, { param }) => {
+    const where = given.name ?? kind
     const [, height, width, channels] = x.shape
     if (x.shape.length !== 4 || typeof height !== 'number' || typeof width !== 'number' || typeof channels !== 'number') {
       throw new ShapeError(message(where, 'images [n, height, width, channels]', formatShape(x.shape), 'Put reshape([height, width, 1]) before it where there is no dimension of channels.'))
@@ -91,7 +83,7 @@ function convolution(kind: string, kernelSize: Pair, options: SharedOptions, ker
     const pads = padding === 'valid' ? [0, 0, 0, 0] as const : [...same(height, size[0], strides[0], dilation[0]), ...same(width, size[1], strides[1], dilation[1])] as const
     const y = conv2dOp(x, w, { strides, dilation, pads, groups })
     // Keras takes the fans of a bias of `filters` elements to be equal.
-    return activate(useBias ? add(y, param('bias', [filters], biasInit({ fanIn: filters, fanOut: filters }), biasRegularizer, biasConstraint)) : y)
+    return given.activation(given.useBias ? add(y, param('bias', [filters], given.biasInitializer({ fanIn: filters, fanOut: filters }), given.biasRegularizer, given.biasConstraint)) : y)
   })
 }
 
@@ -108,17 +100,13 @@ function convolution(kind: string, kernelSize: Pair, options: SharedOptions, ker
  */
 export function conv2d(filters: number, kernelSize: Pair, options: Conv2dOptions = {}): Layer {
   checkCount('conv2d: filters', filters)
-  checkOptions('conv2d', options, [...SHARED, 'groups'])
-  const groups = checkCount('conv2d: groups', options.groups ?? 1)
-  if (filters % groups !== 0) throw new RangeError(message('conv2d: groups', `a number that divides ${filters} filters`, String(groups)))
-  const init = initializer('conv2d: kernelInitializer', options.kernelInitializer, 'glorotUniform')
-  const regularizer = checkRegularizer('conv2d: kernelRegularizer', options.kernelRegularizer)
-  const constraint = checkConstraint('conv2d: kernelConstraint', options.kernelConstraint)
-  return convolution('conv2d', kernelSize, options, (channels, [rows, columns], where, param) => {
+  const given = readOptions('conv2d', options, { ...shared(), groups: count(1) }), { groups } = given
+  if (filters % groups !== 0) throw new RangeError(message('conv2d.groups', `a number that divides ${filters} filters`, String(groups)))
+  return convolution('conv2d', kernelSize, given, (channels, [rows, columns], where, param) => {
     if (channels % groups !== 0) throw new ShapeError(message(where, `channels that ${groups} groups divide`, String(channels)))
     // Inputs and outputs of one unit: the receptive field times channels (of a group) and filters, as in Keras.
     const fans = { fanIn: rows * columns * (channels / groups), fanOut: rows * columns * filters }
-    return { w: param('kernel', [rows, columns, channels / groups, filters], init(fans), regularizer, constraint), filters, groups }
+    return { w: param('kernel', [rows, columns, channels / groups, filters], given.kernelInitializer(fans), given.kernelRegularizer, given.kernelConstraint), filters, groups }
   })
 }
 
@@ -133,15 +121,12 @@ export function conv2d(filters: number, kernelSize: Pair, options: Conv2dOptions
  * const model = sequential([depthwiseConv2d(3, { padding: 'same' }), conv2d(32, 1, { activation: 'relu' })], { input: [14, 14, 16] })
  */
 export function depthwiseConv2d(kernelSize: Pair, options: DepthwiseConv2dOptions = {}): Layer {
-  checkOptions('depthwiseConv2d', options, [...SHARED, 'depthMultiplier'])
-  const multiplier = checkCount('depthwiseConv2d: depthMultiplier', options.depthMultiplier ?? 1)
-  const init = initializer('depthwiseConv2d: kernelInitializer', options.kernelInitializer, 'glorotUniform')
-  const regularizer = checkRegularizer('depthwiseConv2d: kernelRegularizer', options.kernelRegularizer)
-  const constraint = checkConstraint('depthwiseConv2d: kernelConstraint', options.kernelConstraint)
-  return convolution('depthwiseConv2d', kernelSize, options, (channels, [rows, columns], _, param) => {
+  const given = readOptions('depthwiseConv2d', options, { ...shared(), depthMultiplier: count(1) }), multiplier = given.depthMultiplier
+  return convolution('depthwiseConv2d', kernelSize, given, (channels, [rows, columns], _, param) => {
     const filters = channels * multiplier
     // Keras reads the fans off the weight's shape, as of a convolution from `channels` to `depthMultiplier`.
-    const w = param('kernel', [rows, columns, channels, multiplier], init({ fanIn: rows * columns * channels, fanOut: rows * columns * multiplier }), regularizer, constraint)
+    const fans = { fanIn: rows * columns * channels, fanOut: rows * columns * multiplier }
+    const w = param('kernel', [rows, columns, channels, multiplier], given.kernelInitializer(fans), given.kernelRegularizer, given.kernelConstraint)
     return { w: reshape(w, [rows, columns, 1, filters]), filters, groups: channels }
   })
 }

@@ -1,14 +1,16 @@
 // dense: the fully connected layer.
-import { checkCount, checkFlag, checkOptions } from '../../core/options.js'
 import { message, ShapeError } from '../../core/errors.js'
+import { checkCount } from '../../core/options.js'
+import { flag, readOptions } from '../../core/readers.js'
 import { formatShape } from '../../core/shape.js'
 import { add } from '../../compiler/ops/binary.js'
 import { matmul } from '../../compiler/ops/matmul.js'
-import { activationFunction, type Activation } from '../activations.js'
-import { initializer, type Initializer } from '../initializers.js'
-import { checkConstraint, type Constraint } from '../constraints.js'
+import { activationOption, type Activation } from '../activations.js'
+import type { Initializer } from '../initializers.js'
+import type { Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
-import { checkRegularizer, type Regularizer } from '../regularizers.js'
+import { layerOptions, weightOptions } from '../options.js'
+import type { Regularizer } from '../regularizers.js'
 
 /** Options of {@link dense}. */
 export interface DenseOptions extends LayerOptions {
@@ -41,20 +43,12 @@ export interface DenseOptions extends LayerOptions {
  */
 export function dense(units: number, options: DenseOptions = {}): Layer {
   checkCount('dense: units', units)
-  checkOptions('dense', options, ['activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'biasRegularizer', 'kernelConstraint', 'biasConstraint', 'name', 'trainable'])
-  const activate = activationFunction('dense: activation', options.activation)
-  const kernelInit = initializer('dense: kernelInitializer', options.kernelInitializer, 'glorotUniform')
-  const biasInit = initializer('dense: biasInitializer', options.biasInitializer, 'zeros')
-  const useBias = checkFlag('dense: useBias', options.useBias ?? true)
-  const kernelRegularizer = checkRegularizer('dense: kernelRegularizer', options.kernelRegularizer)
-  const biasRegularizer = checkRegularizer('dense: biasRegularizer', options.biasRegularizer)
-  const kernelConstraint = checkConstraint('dense: kernelConstraint', options.kernelConstraint)
-  const biasConstraint = checkConstraint('dense: biasConstraint', options.biasConstraint)
-  return layer('dense', options, (x, { param }) => {
+  const given = readOptions('dense', options, { activation: activationOption(), useBias: flag(true), ...weightOptions('kernel', 'glorotUniform'), ...weightOptions('bias', 'zeros'), ...layerOptions })
+  return layer('dense', given, (x, { param }) => {
     const fanIn = x.shape[x.shape.length - 1]
-    if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(message(options.name ?? 'dense', 'an input of [n, …, features]', formatShape(x.shape)))
+    if (x.shape.length < 2 || fanIn === undefined || fanIn === 'n') throw new ShapeError(message(given.name ?? 'dense', 'an input of [n, …, features]', formatShape(x.shape)))
     const fans = { fanIn, fanOut: units }
-    const y = matmul(x, param('kernel', [fanIn, units], kernelInit(fans), kernelRegularizer, kernelConstraint))
-    return activate(useBias ? add(y, param('bias', [units], biasInit(fans), biasRegularizer, biasConstraint)) : y)
+    const y = matmul(x, param('kernel', [fanIn, units], given.kernelInitializer(fans), given.kernelRegularizer, given.kernelConstraint))
+    return given.activation(given.useBias ? add(y, param('bias', [units], given.biasInitializer(fans), given.biasRegularizer, given.biasConstraint)) : y)
   })
 }

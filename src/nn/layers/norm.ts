@@ -1,16 +1,17 @@
 // batchNormalization: each channel with mean 0 and variance 1 over the batch.
 import { message, ShapeError } from '../../core/errors.js'
-import { checkFlag, checkNumber, checkOptions } from '../../core/options.js'
+import { flag, number, readOptions } from '../../core/readers.js'
 import { formatShape, type Shape } from '../../core/shape.js'
 import type { Value } from '../../compiler/graph/value.js'
 import { add, div, mul, sub } from '../../compiler/ops/binary.js'
 import { mean } from '../../compiler/ops/reduce.js'
 import { reshape } from '../../compiler/ops/shapes.js'
 import { affine, reciprocal, sqrt, square } from '../../compiler/ops/unary.js'
-import { initializer, type Initializer } from '../initializers.js'
-import { checkConstraint, type Constraint } from '../constraints.js'
+import type { Initializer } from '../initializers.js'
+import type { Constraint } from '../constraints.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
-import { checkRegularizer, type Regularizer } from '../regularizers.js'
+import { layerOptions, weightOptions } from '../options.js'
+import type { Regularizer } from '../regularizers.js'
 
 /** Options of {@link batchNormalization}. */
 export interface BatchNormalizationOptions extends LayerOptions {
@@ -38,8 +39,6 @@ export interface BatchNormalizationOptions extends LayerOptions {
   readonly gammaConstraint?: Constraint
 }
 
-const NAMES = ['axis', 'momentum', 'epsilon', 'center', 'scale', 'betaInitializer', 'gammaInitializer', 'betaRegularizer', 'gammaRegularizer', 'betaConstraint', 'gammaConstraint', 'name', 'trainable']
-
 /**
  * gamma·(x − mean) / √(variance + epsilon) + beta, channel by channel, as Keras' `BatchNormalization` (Ioffe, Szegedy: Batch normalization, 2015).
  *
@@ -53,34 +52,26 @@ const NAMES = ['axis', 'momentum', 'epsilon', 'center', 'scale', 'betaInitialize
  * const model = sequential([dense(64), batchNormalization(), activation('relu'), dense(10)], { input: [784] })
  */
 export function batchNormalization(options: BatchNormalizationOptions = {}): Layer {
-  checkOptions('batchNormalization', options, NAMES)
-  const given = checkNumber('batchNormalization: axis', options.axis ?? -1, { integer: true })
-  const momentum = checkNumber('batchNormalization: momentum', options.momentum ?? 0.99, { min: 0, max: 1 })
-  const epsilon = checkNumber('batchNormalization: epsilon', options.epsilon ?? 1e-3, { above: 0 })
-  const center = checkFlag('batchNormalization: center', options.center ?? true)
-  const scale = checkFlag('batchNormalization: scale', options.scale ?? true)
-  const gammaInit = initializer('batchNormalization: gammaInitializer', options.gammaInitializer, 'ones')
-  const betaInit = initializer('batchNormalization: betaInitializer', options.betaInitializer, 'zeros')
-  const gammaRegularizer = checkRegularizer('batchNormalization: gammaRegularizer', options.gammaRegularizer)
-  const betaRegularizer = checkRegularizer('batchNormalization: betaRegularizer', options.betaRegularizer)
-  const gammaConstraint = checkConstraint('batchNormalization: gammaConstraint', options.gammaConstraint)
-  const betaConstraint = checkConstraint('batchNormalization: betaConstraint', options.betaConstraint)
-  return layer('batchNormalization', options, (x, { param, average }) => {
-    const axis = given < 0 ? given + x.shape.length : given
+  const given = readOptions('batchNormalization', options, {
+    axis: number(-1, { integer: true }), momentum: number(0.99, { min: 0, max: 1 }), epsilon: number(1e-3, { above: 0 }), center: flag(true), scale: flag(true),
+    ...weightOptions('beta', 'zeros'), ...weightOptions('gamma', 'ones'), ...layerOptions,
+  })
+  return layer('batchNormalization', given, (x, { param, average }) => {
+    const axis = given.axis < 0 ? given.axis + x.shape.length : given.axis
     const channels = x.shape[axis]
     if (axis < 1 || channels === undefined || channels === 'n') {
-      throw new ShapeError(message(options.name ?? 'batchNormalization', `an input whose axis ${given} holds channels`, formatShape(x.shape)))
+      throw new ShapeError(message(given.name ?? 'batchNormalization', `an input whose axis ${given.axis} holds channels`, formatShape(x.shape)))
     }
     const others = x.shape.flatMap((_, i) => (i === axis ? [] : [i]))
     const spread: Shape = [channels, ...x.shape.slice(axis + 1).map(() => 1)]
     /** one number a channel, in a shape that broadcasts along the axis */
     const along = (v: Value): Value => (spread.length === 1 ? v : reshape(v, spread))
     const fans = { fanIn: channels, fanOut: channels }
-    const centred = sub(x, along(average('movingMean', mean(x, others), { kind: 'constant', value: 0 }, momentum)))
-    const variance = average('movingVariance', mean(square(centred), others), { kind: 'constant', value: 1 }, momentum)
-    const deviation = sqrt(affine(variance, 1, epsilon))
-    const factor = scale ? div(param('gamma', [channels], gammaInit(fans), gammaRegularizer, gammaConstraint), deviation) : reciprocal(deviation)
+    const centred = sub(x, along(average('movingMean', mean(x, others), { kind: 'constant', value: 0 }, given.momentum)))
+    const variance = average('movingVariance', mean(square(centred), others), { kind: 'constant', value: 1 }, given.momentum)
+    const deviation = sqrt(affine(variance, 1, given.epsilon))
+    const factor = given.scale ? div(param('gamma', [channels], given.gammaInitializer(fans), given.gammaRegularizer, given.gammaConstraint), deviation) : reciprocal(deviation)
     const y = mul(centred, along(factor))
-    return center ? add(y, along(param('beta', [channels], betaInit(fans), betaRegularizer, betaConstraint))) : y
+    return given.center ? add(y, along(param('beta', [channels], given.betaInitializer(fans), given.betaRegularizer, given.betaConstraint))) : y
   })
 }

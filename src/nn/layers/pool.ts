@@ -1,11 +1,13 @@
 // Pooling layers over images [n, height, width, channels].
-import { describe, message, ShapeError } from '../../core/errors.js'
-import { checkCount, checkOptions, checkWord } from '../../core/options.js'
+import { message, ShapeError } from '../../core/errors.js'
+import { checkOptions } from '../../core/options.js'
+import { optional, readOptions, word } from '../../core/readers.js'
 import { formatShape } from '../../core/shape.js'
 import type { Value } from '../../compiler/graph/value.js'
 import { averagePool2d as averagePool2dOp, maxPool2d as maxPool2dOp, type Padding, type PoolOptions } from '../../compiler/ops/pool.js'
 import { mean } from '../../compiler/ops/reduce.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
+import { layerOptions, pair } from '../options.js'
 
 /** Options of {@link maxPool2d} and {@link averagePool2d}. */
 export interface Pool2dOptions extends Pick<LayerOptions, 'name'> {
@@ -17,18 +19,8 @@ export interface Pool2dOptions extends Pick<LayerOptions, 'name'> {
   readonly padding?: Padding
 }
 
-function pair(where: string, given: unknown): readonly [number, number] {
-  if (!Array.isArray(given)) { const d = checkCount(where, given); return [d, d] }
-  const [a, b]: readonly unknown[] = given
-  if (given.length !== 2) throw new TypeError(message(where, 'a number, or one for rows and one for columns', describe(given)))
-  return [checkCount(where, a), checkCount(where, b)]
-}
-
 function pool(kind: 'maxPool2d' | 'averagePool2d', options: Pool2dOptions, op: (x: Value, options: PoolOptions) => Value): Layer {
-  checkOptions(kind, options, ['poolSize', 'strides', 'padding', 'name'])
-  const poolSize = pair(`${kind}: poolSize`, options.poolSize ?? 2)
-  const strides = options.strides === undefined ? poolSize : pair(`${kind}: strides`, options.strides)
-  const padding = checkWord<Padding>(`${kind}: padding`, options.padding ?? 'valid', ['valid', 'same'])
+  const { poolSize, strides = poolSize, padding } = readOptions(kind, options, { poolSize: pair(2), strides: optional(pair()), padding: word<Padding>(['valid', 'same'], 'valid'), name: layerOptions.name })
   return layer(kind, options, (x) => op(x, { poolSize, strides, padding }))
 }
 
@@ -59,7 +51,7 @@ export const averagePool2d = (options: Pool2dOptions = {}): Layer => pool('avera
 export function globalAveragePool2d(options: Pick<LayerOptions, 'name'> = {}): Layer {
   checkOptions('globalAveragePool2d', options, ['name'])
   return layer('globalAveragePool2d', options, (x) => {
-    if (x.shape.length !== 4) throw new ShapeError(message(options.name ?? 'globalAveragePool2d', 'images of [n, height, width, channels]', formatShape(x.shape)))
+    if (x.shape.length !== 4) throw new ShapeError(message(options.name ?? 'globalAveragePool2d', 'images [n, height, width, channels]', formatShape(x.shape)))
     return mean(x, [1, 2])
   })
 }

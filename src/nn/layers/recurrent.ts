@@ -1,7 +1,8 @@
 // Recurrent layers: rnn over a cell of one's own, and Keras' simpleRNN, lstm and gru. What does not depend on the state (x·kernel + bias) is one
 // product for all steps.
 import { describe, message, ShapeError } from '../../core/errors.js'
-import { checkCount, checkFlag, checkOptions } from '../../core/options.js'
+import { checkCount, checkOptions } from '../../core/options.js'
+import { flag, readOptions, type Read } from '../../core/readers.js'
 import { formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { constant, Value, type Init } from '../../compiler/graph/value.js'
 import { add, mul } from '../../compiler/ops/binary.js'
@@ -10,11 +11,12 @@ import { matmul } from '../../compiler/ops/matmul.js'
 import { scan, type ScanOptions } from '../../compiler/ops/scan.js'
 import { expand } from '../../compiler/ops/shapes.js'
 import { affine } from '../../compiler/ops/unary.js'
-import { activationFunction, type Activation, type ActivationFunction } from '../activations.js'
-import { checkConstraint, type Constraint } from '../constraints.js'
-import { initializer, type Initializer, type InitializerFunction } from '../initializers.js'
+import { activationOption, type Activation } from '../activations.js'
+import type { Constraint } from '../constraints.js'
+import type { Initializer } from '../initializers.js'
 import { layer, type Layer, type LayerContext, type LayerOptions } from '../layer.js'
-import { checkRegularizer, type Regularizer } from '../regularizers.js'
+import { layerOptions, weightOptions } from '../options.js'
+import type { Regularizer } from '../regularizers.js'
 
 /** What one step of a recurrent layer computes. */
 export interface Cell {
@@ -33,7 +35,7 @@ export interface RnnOptions extends LayerOptions {
   /** begin at the last step; outputs stand where their inputs do (Keras' `go_backwards` turns them around) (default false) */
   readonly reverse?: boolean
 }
-const RNN_OPTIONS = ['returnSequences', 'reverse', 'name', 'trainable'] as const
+const rnnOptions = () => ({ returnSequences: flag(false), reverse: flag(false), ...layerOptions })
 
 /** What a recurrent layer may be told of the sequences that it is called on. */
 export interface SequenceOptions {
@@ -85,20 +87,16 @@ export interface RecurrentLayer extends Layer {
  * const decay = rnn({ states: [8], step: (x, [h]) => { const next = add(affine(h, 0.9, 0), x); return { output: next, states: [next] } } })
  */
 export function rnn(cell: Cell, options: RnnOptions = {}): RecurrentLayer {
-  checkOptions('rnn', options, RNN_OPTIONS)
-  const given: unknown = cell
-  if (typeof given !== 'object' || given === null || typeof cell.step !== 'function' || !Array.isArray(cell.states) || cell.states.length === 0) {
-    throw new TypeError(message('rnn', 'a cell { states, step } of at least one state', describe(given)))
-  }
-  return recurrent('rnn', options, () => cell)
+  const given = readOptions('rnn', options, rnnOptions())
+  const { states, step }: Partial<Cell> = { ...cell }
+  if (typeof step !== 'function' || !Array.isArray(states) || states.length === 0) throw new TypeError(message('rnn', 'a cell { states, step } of at least one state', describe(cell)))
+  return recurrent('rnn', given, () => cell)
 }
 
 /** A layer of a cell that may depend on the width of its input. */
-function recurrent(kind: string, options: RnnOptions, cellOf: (features: number) => Cell): RecurrentLayer {
-  const returnSequences = checkFlag(`${kind}: returnSequences`, options.returnSequences ?? false)
-  const reverse = checkFlag(`${kind}: reverse`, options.reverse ?? false)
-  const where = options.name ?? kind
-  const inner = layer(kind, options, ({ x, lengths, initialStates }: { readonly x: Value; readonly lengths?: Value | undefined; readonly initialStates?: readonly Value[] | undefined }, context) => {
+function recurrent(kind: string, given: Read<ReturnType<typeof rnnOptions>>, cellOf: (features: number) => Cell): RecurrentLayer {
+  const { returnSequences, reverse, name: where = kind } = given
+  const inner = layer(kind, given, ({ x, lengths, initialStates }: { readonly x: Value; readonly lengths?: Value | undefined; readonly initialStates?: readonly Value[] | undefined }, context) => {
     const features = x.shape[x.shape.length - 1]
     if (x.shape.length < 3 || typeof features !== 'number') throw new ShapeError(message(where, 'sequences [n, steps, …]', formatShape(x.shape)))
     const cell = cellOf(features)
@@ -117,12 +115,12 @@ function recurrent(kind: string, options: RnnOptions, cellOf: (features: number)
     const states: WithStates['states'] = [first, ...others]
     return { output, states }
   })
-  const withStates = (x: Value, given: SequenceOptions = {}): WithStates => {
-    checkOptions(where, given, ['lengths', 'initialStates'])
+  const withStates = (x: Value, sequences: SequenceOptions = {}): WithStates => {
+    checkOptions(where, sequences, ['lengths', 'initialStates'])
     if (!(x instanceof Value)) throw new TypeError(message(where, 'a value, such as input([20, 3])', describe(x)))
-    return inner({ x, ...given })
+    return inner({ x, ...sequences })
   }
-  return Object.freeze(Object.assign((x: Value, given?: SequenceOptions) => withStates(x, given).output, { kind, layerName: inner.layerName, withStates }))
+  return Object.freeze(Object.assign((x: Value, sequences?: SequenceOptions) => withStates(x, sequences).output, { kind, layerName: inner.layerName, withStates }))
 }
 
 /** A step of a cell, checked. */
@@ -195,43 +193,31 @@ export interface GruOptions extends GatedOptions {
   readonly resetAfter?: boolean
 }
 
-const WEIGHT_OPTIONS = ['activation', 'useBias', 'kernelInitializer', 'recurrentInitializer', 'biasInitializer', 'kernelRegularizer', 'recurrentRegularizer', 'biasRegularizer', 'kernelConstraint', 'recurrentConstraint', 'biasConstraint'] as const
+const cellOptions = () => ({
+  activation: activationOption('tanh'), useBias: flag(true), ...weightOptions('kernel', 'glorotUniform'), ...weightOptions('recurrent', 'orthogonal'), ...weightOptions('bias', 'zeros'),
+  ...rnnOptions(),
+})
 
-/** What the three layers share, checked. */
+/** Weights that the three layers share, and x·kernel + bias of all steps. */
 interface Weights {
-  readonly activate: ActivationFunction
-  readonly useBias: boolean
-  readonly kernel: (features: number, context: LayerContext) => Value
+  readonly prepare: (features: number) => (x: Value, context: LayerContext) => Value
   readonly recurrent: (context: LayerContext) => Value
   readonly bias: (context: LayerContext, name?: string) => Value
 }
 
 /** Weights of `gates` products side by side: kernel [d, gates·units], recurrentKernel [units, gates·units], bias [gates·units]. */
-function weights(kind: string, units: number, gates: number, options: SimpleRNNOptions, biasFirst?: InitializerFunction): Weights {
-  checkCount(`${kind}: units`, units)
-  const kernelInit = initializer(`${kind}: kernelInitializer`, options.kernelInitializer, 'glorotUniform')
-  const recurrentInit = initializer(`${kind}: recurrentInitializer`, options.recurrentInitializer, 'orthogonal')
-  const biasInit = options.biasInitializer === undefined && biasFirst !== undefined ? biasFirst : initializer(`${kind}: biasInitializer`, options.biasInitializer, 'zeros')
-  const kernelRegularizer = checkRegularizer(`${kind}: kernelRegularizer`, options.kernelRegularizer)
-  const recurrentRegularizer = checkRegularizer(`${kind}: recurrentRegularizer`, options.recurrentRegularizer)
-  const biasRegularizer = checkRegularizer(`${kind}: biasRegularizer`, options.biasRegularizer)
-  const kernelConstraint = checkConstraint(`${kind}: kernelConstraint`, options.kernelConstraint)
-  const recurrentConstraint = checkConstraint(`${kind}: recurrentConstraint`, options.recurrentConstraint)
-  const biasConstraint = checkConstraint(`${kind}: biasConstraint`, options.biasConstraint)
-  const width = gates * units
+function weights(kind: string, units: number, gates: number, given: Read<ReturnType<typeof cellOptions>>): Weights {
+  const width = gates * checkCount(`${kind}: units`, units), fans = { fanIn: units, fanOut: width }
+  const bias: Weights['bias'] = ({ param }, name = 'bias') => param(name, [width], given.biasInitializer(fans), given.biasRegularizer, given.biasConstraint)
   return {
-    activate: activationFunction(`${kind}: activation`, options.activation ?? 'tanh'),
-    useBias: checkFlag(`${kind}: useBias`, options.useBias ?? true),
-    kernel: (features, { param }) => param('kernel', [features, width], kernelInit({ fanIn: features, fanOut: width }), kernelRegularizer, kernelConstraint),
-    recurrent: ({ param }) => param('recurrentKernel', [units, width], recurrentInit({ fanIn: units, fanOut: width }), recurrentRegularizer, recurrentConstraint),
-    bias: ({ param }, name = 'bias') => param(name, [width], biasInit({ fanIn: units, fanOut: width }), biasRegularizer, biasConstraint),
+    prepare: (features) => (x, context) => {
+      const kernel = context.param('kernel', [features, width], given.kernelInitializer({ fanIn: features, fanOut: width }), given.kernelRegularizer, given.kernelConstraint)
+      const y = matmul(x, kernel)
+      return given.useBias ? add(y, bias(context)) : y
+    },
+    recurrent: ({ param }) => param('recurrentKernel', [units, width], given.recurrentInitializer(fans), given.recurrentRegularizer, given.recurrentConstraint),
+    bias,
   }
-}
-
-/** x·kernel + bias of all steps. */
-const prepared = ({ kernel, bias, useBias }: Weights, features: number) => (x: Value, context: LayerContext): Value => {
-  const y = matmul(x, kernel(features, context))
-  return useBias ? add(y, bias(context)) : y
 }
 
 /** A list of a known length, so that its items need no check where they are used. */
@@ -251,13 +237,13 @@ function parts(values: readonly Value[], n: number): readonly Value[] {
  * const model = sequential([simpleRNN(32), dense(1)], { input: [20, 3] })
  */
 export function simpleRNN(units: number, options: SimpleRNNOptions = {}): RecurrentLayer {
-  checkOptions('simpleRNN', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS])
-  const own = weights('simpleRNN', units, 1, options)
-  return recurrent('simpleRNN', options, (features) => ({
-    states: [units], prepare: prepared(own, features),
+  const given = readOptions('simpleRNN', options, cellOptions())
+  const own = weights('simpleRNN', units, 1, given)
+  return recurrent('simpleRNN', given, (features) => ({
+    states: [units], prepare: own.prepare(features),
     step(x, states, context) {
       const [h] = parts(states, 1)
-      const next = own.activate(add(x, matmul(h, own.recurrent(context))))
+      const next = given.activation(add(x, matmul(h, own.recurrent(context))))
       return { output: next, states: [next] }
     },
   }))
@@ -275,17 +261,17 @@ export function simpleRNN(units: number, options: SimpleRNNOptions = {}): Recurr
  * const model = sequential([lstm(64, { returnSequences: true }), lstm(64), dense(10)], { input: [100, 8] })
  */
 export function lstm(units: number, options: LstmOptions = {}): RecurrentLayer {
-  checkOptions('lstm', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS, 'recurrentActivation', 'unitForgetBias'])
-  const gate = activationFunction('lstm: recurrentActivation', options.recurrentActivation ?? 'sigmoid')
+  const given = readOptions('lstm', options, { ...cellOptions(), recurrentActivation: activationOption('sigmoid'), unitForgetBias: flag(true) })
+  const gate = given.recurrentActivation
   const ones: Init = { kind: 'blocks', values: [0, 1, 0, 0] }
-  const own = weights('lstm', units, 4, options, checkFlag('lstm: unitForgetBias', options.unitForgetBias ?? true) ? () => ones : undefined)
-  return recurrent('lstm', options, (features) => ({
-    states: [units, units], prepare: prepared(own, features),
+  const own = weights('lstm', units, 4, given.unitForgetBias && options.biasInitializer === undefined ? { ...given, biasInitializer: () => ones } : given)
+  return recurrent('lstm', given, (features) => ({
+    states: [units, units], prepare: own.prepare(features),
     step(x, states, context) {
       const [h, c] = parts(states, 2)
       const [i, f, g, o] = parts(split(add(x, matmul(h, own.recurrent(context))), [units, units, units, units]), 4)
-      const cell = add(mul(gate(f), c), mul(gate(i), own.activate(g)))
-      const next = mul(gate(o), own.activate(cell))
+      const cell = add(mul(gate(f), c), mul(gate(i), given.activation(g)))
+      const next = mul(gate(o), given.activation(cell))
       return { output: next, states: [next, cell] }
     },
   }))
@@ -304,28 +290,27 @@ export function lstm(units: number, options: LstmOptions = {}): RecurrentLayer {
  * const model = sequential([gru(32), dense(1)], { input: [50, 4] })
  */
 export function gru(units: number, options: GruOptions = {}): RecurrentLayer {
-  checkOptions('gru', options, [...WEIGHT_OPTIONS, ...RNN_OPTIONS, 'recurrentActivation', 'resetAfter'])
-  const gate = activationFunction('gru: recurrentActivation', options.recurrentActivation ?? 'sigmoid')
-  const resetAfter = checkFlag('gru: resetAfter', options.resetAfter ?? true)
-  const own = weights('gru', units, 3, options)
+  const given = readOptions('gru', options, { ...cellOptions(), recurrentActivation: activationOption('sigmoid'), resetAfter: flag(true) })
+  const gate = given.recurrentActivation
+  const own = weights('gru', units, 3, given)
   const three = [units, units, units]
-  return recurrent('gru', options, (features) => ({
-    states: [units], prepare: prepared(own, features),
+  return recurrent('gru', given, (features) => ({
+    states: [units], prepare: own.prepare(features),
     step(x, states, context) {
       const [h] = parts(states, 1)
       const [xz, xr, xg] = parts(split(x, three), 3)
       const u = own.recurrent(context)
       let z: Value, g: Value
-      if (resetAfter) {
+      if (given.resetAfter) {
         const product = matmul(h, u)
-        const [hz, hr, hg] = parts(split(own.useBias ? add(product, own.bias(context, 'recurrentBias')) : product, three), 3)
+        const [hz, hr, hg] = parts(split(given.useBias ? add(product, own.bias(context, 'recurrentBias')) : product, three), 3)
         z = gate(add(xz, hz))
-        g = own.activate(add(xg, mul(gate(add(xr, hr)), hg)))
+        g = given.activation(add(xg, mul(gate(add(xr, hr)), hg)))
       } else {
         // The weight's parts are the same at every step: they are taken apart once.
         const [uz, ur, ug] = parts(split(u, three), 3)
         z = gate(add(xz, matmul(h, uz)))
-        g = own.activate(add(xg, matmul(mul(gate(add(xr, matmul(h, ur))), h), ug)))
+        g = given.activation(add(xg, matmul(mul(gate(add(xr, matmul(h, ur))), h), ug)))
       }
       const next = add(mul(z, h), mul(affine(z, -1, 1), g))
       return { output: next, states: [next] }

@@ -22,7 +22,7 @@ export function flatten(options: Pick<LayerOptions, 'name'> = {}): Layer {
  * @returns a layer from [n, …] to [n, …shape]
  */
 export function reshape(shape: readonly number[], options: Pick<LayerOptions, 'name'> = {}): Layer {
-  if (!Array.isArray(shape)) throw new TypeError(message('reshape: shape', 'the shape of one sample, such as [28, 28]', describe(shape)))
+  if (!Array.isArray(shape)) throw new TypeError(message('reshape: shape', 'the shape of one sample, such as [784]', describe(shape)))
   shape.forEach((d: unknown) => checkCount('reshape: shape', d))
   checkOptions('reshape', options, ['name'])
   return layer('reshape', options, (x) => {

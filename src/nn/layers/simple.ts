@@ -3,7 +3,7 @@ import { checkNumber, checkOptions } from '../../core/options.js'
 import { Value } from '../../compiler/graph/value.js'
 import { dropout as dropoutOp } from '../../compiler/ops/dropout.js'
 import { byMode } from '../../compiler/ops/mode.js'
-import { activationFunction, type Activation } from '../activations.js'
+import { activationOption, type Activation } from '../activations.js'
 import { layer, type Layer, type LayerOptions } from '../layer.js'
 
 /**
@@ -13,7 +13,7 @@ import { layer, type Layer, type LayerOptions } from '../layer.js'
  */
 export function activation(given: Activation, options: Pick<LayerOptions, 'name'> = {}): Layer {
   checkOptions('activation', options, ['name'])
-  const f = activationFunction('activation', given)
+  const f = activationOption()('activation', given)
   return layer('activation', options, (x) => f(x))
 }
 
