@@ -6,11 +6,13 @@
  */
 export interface ExactMath {
   exp(x: number): number
-  log(x: number): number
   pow(x: number, y: number): number
-  sin(x: number): number
+  /** NaN unless |x| < {@link COS_END} */
   cos(x: number): number
 }
+
+/** One after the largest whole number whose cosine is computed. */
+export const COS_END = 1647099
 
 /** The variables that an expression may name. */
 export interface ScalarVariables {
@@ -27,7 +29,7 @@ type Operator = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'exp' | 
 /** A number, a variable's name, or `[operator, …operands]`; `['ifLess', a, b, x, y]` is `a < b ? x : y`. */
 export type Expression = number | keyof ScalarVariables | readonly [Operator, ...Expression[]]
 
-/** The value of an expression, in f64. Both branches of `ifLess` are not computed, only the one taken. */
+/** The value of an expression, in f64. Both branches of `ifLess` are not computed, only the one taken. A cosine of COS_END or more, or of less than −COS_END, is refused. */
 export function evaluate(s: Expression, variables: ScalarVariables, math: ExactMath): number {
   if (typeof s === 'number') return s
   if (typeof s === 'string') return variables[s]
@@ -45,7 +47,11 @@ export function evaluate(s: Expression, variables: ScalarVariables, math: ExactM
     case 'max': return Math.max(at(1), at(2))
     case 'pow': return math.pow(at(1), at(2))
     case 'exp': return math.exp(at(1))
-    case 'cos': return math.cos(at(1))
+    case 'cos': {
+      const x = at(1)
+      if (!(Math.abs(x) < COS_END)) throw new RangeError(`scalar: expected the cosine of a number within ±${COS_END}, got ${x}. Let it start again after whole periods, with 'floor'.`)
+      return math.cos(x)
+    }
     case 'sqrt': return Math.sqrt(at(1))
     case 'floor': return Math.floor(at(1))
     case 'ifLess': return at(1) < at(2) ? at(3) : at(4)

@@ -120,7 +120,7 @@ function instanceOf(module: WebAssembly.Module, shared?: WebAssembly.Memory): In
   }
   return {
     memory, kernels: kernels as Readonly<Record<KernelName, Kernel>>, replace, heapBase: call('heap_base')(),
-    math: { exp: call('f64_exp'), log: call('f64_log'), pow: call('f64_pow'), sin: call('f64_sin'), cos: call('f64_cos') },
+    math: { exp: call('f64_exp'), pow: call('f64_pow'), cos: call('f64_cos') },
     runAlone: call('run_alone'), startLanes: call('start_lanes'), joinLanes: call('join_lanes'),
   }
 }
