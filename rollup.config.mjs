@@ -87,7 +87,7 @@ const output = { dir: 'dist', format: 'es', generatedCode: 'es2015' }
 const faces = { [resolve(from, 'index.js')]: './index.js', [resolve(from, 'data/index.js')]: './data.js', [resolve(from, 'compress/index.js')]: './compress.js', [resolve(from, 'doctor/index.js')]: './doctor.js' }
 
 /** What equigrad/predict shares with the others: in one file, since each costs a process that starts some time. */
-const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|tensor)|runtime\/(text|platform\/pause)|compiler\/(packed|program))\.js$/
+const first = /src\/(core\/(errors|options|shape|codes)|formats\/\w+|model\/(data|results|tensor)|runtime\/(compile|self-test|text|platform\/pause)|compiler\/(packed|program))\.js$/
 
 /** The binary has a file of its own (binaryFirst). */
 const fileOf = (id) => (first.test(id) ? 'shared' : id.endsWith('/kernels.generated.js') ? 'kernels' : undefined)

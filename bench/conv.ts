@@ -7,6 +7,7 @@ import { planMemory } from '../src/compiler/passes/plan.js'
 import type { Shape } from '../src/core/shape.js'
 import { Executor } from '../src/runtime/executor.js'
 import { Store } from '../src/runtime/store.js'
+import { Calls } from '../test/support/calls.js'
 import { machine, median, secondsPerRound, warm, type Roofline } from './roofline.js'
 
 const BATCH = 128
@@ -54,9 +55,9 @@ export function benchConv(roofline: Roofline, rounds = 7): readonly ConvRow[] {
         shares.push(flop / time / 1e9 / peak)
       }
       const time = median(seconds)
-      const parts = program.calls.map(({ kernel }, call) => {
-        const one = (n: number): void => { for (let i = 0; i < n; i++) executor.runTiles(call, 0, executor.tiles(call), store.scratch) }
-        return `${kernel} ${(secondsPerRound(one) * 1e6).toFixed(0)}`
+      const parts = new Calls(executor, store).all.map((call, i) => {
+        const one = (n: number): void => { for (let i = 0; i < n; i++) call.run() }
+        return `${program.calls[i]?.kernel} ${(secondsPerRound(one) * 1e6).toFixed(0)}`
       })
       executor.release()
       return { name: `${kind} ${size}×${size}×${channels}→${filters}${groups > 1 ? `, ${groups} groups` : ''}${stride > 1 ? `, stride ${stride}` : ''}`, microseconds: time * 1e6, rate: flop / time / 1e9, share: median(shares), calls: parts.join(', ') }

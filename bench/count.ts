@@ -11,6 +11,7 @@ import { layoutOf } from '../src/train/apply.js'
 import { TrainableModel } from '../src/train/model.js'
 import { trainedParams } from '../src/train/recipe.js'
 import { gradProgram, Trainer } from '../src/train/trainer.js'
+import { Calls } from '../test/support/calls.js'
 import { COUNTER, instrumented } from './instrument.js'
 import { BATCH, compiled, samples } from './step.js'
 import { workloads, type Workload } from './workloads.js'
@@ -80,8 +81,9 @@ function countStep(workload: Workload, instructions: () => bigint): Counts {
   store.i32(executor.input('$row'), BATCH).set(rows)
   executor.setF32('inverseDivisor', 1 / BATCH)
   const kernels = new Map<string, number>()
+  const calls = new Calls(executor, store).all
   program.calls.forEach(({ kernel }, i) => {
-    kernels.set(kernel, (kernels.get(kernel) ?? 0) + count(() => { executor.runTiles(i, 0, executor.tiles(i)) }))
+    kernels.set(kernel, (kernels.get(kernel) ?? 0) + count(() => { calls[i]?.run() }))
   })
   const inKernels = [...kernels.values()].reduce((a, b) => a + b, 0)
   return {

@@ -8,6 +8,7 @@ import { trainedParams } from '../src/train/recipe.js'
 import { gradProgram, WEIGHT } from '../src/train/trainer.js'
 import { Updater } from '../src/train/update.js'
 import { TrainableModel } from '../src/train/model.js'
+import { Calls } from '../test/support/calls.js'
 import { machine, median, secondsPerRound, type Roofline } from './roofline.js'
 import type { Workload } from './workloads.js'
 
@@ -91,7 +92,7 @@ export function profileStep(workload: Workload): readonly CallShare[] {
   const apply = (): void => {
     if (store.atOnce('apply', () => updater.work({ step, t: step + 1, scale: 1 }, BATCH)).ok) step++
   }
-  const calls = program.calls.map((_, i) => () => { executor.runTiles(i, 0, executor.tiles(i)) })
+  const calls = new Calls(executor, store).all.map(({ run }) => () => { run() })
   // What a call reads may be overwritten later: the calls before it run again before each measurement.
   const alone = calls.map((call, i) => Math.min(...Array.from({ length: 7 }, () => {
     chooseRows(0)

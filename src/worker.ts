@@ -151,6 +151,9 @@ export interface Transfer {
   readonly transfer?: boolean
 }
 
+/** Calls so far, of all models: those that share a port hear one another's answers, and know theirs by the number. */
+let calls = 0
+
 interface Pending { readonly done: (value: unknown) => void; readonly failed: (error: unknown) => void; readonly callbacks: readonly Callback[] }
 
 /**
@@ -160,7 +163,6 @@ interface Pending { readonly done: (value: unknown) => void; readonly failed: (e
 export class WorkerModel<I, O, L, M> {
   readonly #port: Port
   readonly #pending = new Map<number, Pending>()
-  #calls = 0
   #model = 0
   #stand: Stand = { step: 0, epoch: 0 }
   #dead: Error | undefined
@@ -204,7 +206,7 @@ export class WorkerModel<I, O, L, M> {
 
   #call(method: string, args: readonly unknown[], { transfer = false, callbacks = [], signal }: Transfer & { readonly callbacks?: readonly Callback[]; readonly signal?: AbortSignal | undefined } = {}): Promise<unknown> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead)
-    const id = this.#calls++
+    const id = calls++
     const hooks = HOOKS.filter((hook) => callbacks.some((callback) => callback[hook] !== undefined))
     const result = new Promise<unknown>((done, failed) => { this.#pending.set(id, { done, failed, callbacks }) })
     try {

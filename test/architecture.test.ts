@@ -118,12 +118,9 @@ describe('who may name what', () => {
   it('only cli/ imports node: modules', () => {
     expect(sources.filter((s) => folderOf(s.file) !== 'cli').flatMap((s) => outer(s).filter((i) => i.startsWith('node:')).map((i) => `${s.file}: ${i}`))).toEqual([])
   })
-  it('only runtime/binary.ts imports the loader', () => {
-    expect(sources.filter((s) => outer(s).some((i) => i.startsWith('@assemblyscript/'))).map((s) => s.file)).toEqual(['src/runtime/binary.ts'])
-  })
   it('what is bundled is known', () => {
     const bundled = new Set(sources.filter((s) => folderOf(s.file) !== 'cli').flatMap(outer))
-    expect([...bundled].sort()).toEqual(['@assemblyscript/loader', 'fflate'])
+    expect([...bundled].sort()).toEqual(['fflate'])
   })
   it('the kernels use nothing of the host, and no instruction that an engine miscomputes', () => {
     const banned = /\bJSMath\b|q15mulr_sat|\bDate\b|\bconsole\b|Math\.random|Mathf?\.seedRandom|relaxed_madd|relaxed_nmadd/

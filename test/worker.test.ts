@@ -43,6 +43,8 @@ describe('a model in a worker', () => {
     await one.fit(x, y)
     await two.fit(x, y, { epochs: 2 })
     expect([await a.stateHash(), await b.stateHash()]).toEqual([one.stateHash(), two.stateHash()])
+    // Answers on one port are each for their own model.
+    expect(await Promise.all([a.stateHash(), b.predict(x)])).toEqual([one.stateHash(), await two.predict(x)])
   })
 
   it('outputs by name', async () => {

@@ -27,7 +27,7 @@ writeFileSync(tsconfig, JSON.stringify({ compilerOptions: { target: 'es2022', mo
 /** Types of members that only the package's own entries call (`Store`, `Model.program`, …): no one else names them. */
 const INNER = [
   'Arithmetic', 'Bits', 'Block', 'Declaration', 'Defined', 'Definition', 'ExactMath', 'Executor', 'Expression', 'Fetched',
-  'Init', 'InputSpec', 'Kernel', 'KernelField', 'KernelModule', 'Mode', 'Named', 'ParamDeclaration', 'Program', 'Recipe',
+  'Init', 'InputSpec', 'Instance', 'Kernel', 'KernelField', 'KernelModule', 'Mode', 'Named', 'ParamDeclaration', 'Program', 'Recipe',
   'Rows', 'Source', 'StoredParam', 'TrainingState', 'Type', 'UpdateKernel', 'Work', 'Worth',
 ]
 

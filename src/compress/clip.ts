@@ -4,7 +4,6 @@ import { checkCount, checkGiven, checkNames, checkNumber, checkSeed, checkWord }
 import { philox, randomKey, type RandomKey } from '../core/random.js'
 import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, type Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { select } from '../compiler/ops/select.js'
 import { asRecord, params, type DataOf, type Definition, type Weight } from '../model/model.js'
 import { stopwatch } from '../runtime/platform/clock.js'
@@ -151,7 +150,7 @@ export async function stochasticClip<I, O, L, M>(model: Compiled<I, O, L, M>, da
 
 /** A recipe with plain weights in place of expressions. */
 function plainRecipe(recipe: Recipe): Recipe {
-  const values = fromGraph(recipe.graph, (name) => ops.get(name))
+  const values = fromGraph(recipe.graph)
   return { ...recipe, graph: toGraph(byName(Object.keys(values), plainly(Object.values(values))), { path: () => '', key: () => '' }) }
 }
 

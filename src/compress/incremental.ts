@@ -7,7 +7,6 @@ import { dtypeBytes, elements, isBatched, type DType, type Shape } from '../core
 import { fromGraph } from '../compiler/graph/graph.js'
 import { byName, rewrite, topological, Value, type Node } from '../compiler/graph/value.js'
 import { GEMM_COLUMNS, GEMM_ROWS, PANEL } from '../compiler/kernels.js'
-import { ops } from '../compiler/ops/index.js'
 import { matmulOp } from '../compiler/ops/matmul.js'
 import { total } from '../compiler/ops/metric.js'
 import { fuse } from '../compiler/passes/fuse.js'
@@ -253,7 +252,7 @@ export class IncrementalLoss {
 
 /** The objective of each sample in prediction, for data of these element types, as programs compute it. */
 function lossOf(recipe: Recipe, dtypes: ReadonlyMap<string, DType>): Value {
-  const { loss } = fromGraph(recipe.graph, (name) => ops.get(name))
+  const { loss } = fromGraph(recipe.graph)
   const [ready] = loss === undefined ? [] : fuse(readInputs(specialise([loss], 'predict'), dtypes, null))
   if (ready === undefined) throw new EquigradError('incremental loss: a recipe without a loss')
   for (const v of topological([ready]).flatMap((node) => node.ins)) {

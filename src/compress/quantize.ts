@@ -9,7 +9,6 @@ import { checkCount, checkGiven, checkWord } from '../core/options.js'
 import { elements, isBatched } from '../core/shape.js'
 import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, inScope, rewrite, topological, type InputSpec, type Node, type Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { MAX_TERMS, qmatmul, quantizeLinear, type Bits, type Quantization } from '../compiler/ops/quantized.js'
 import { expand, reshape } from '../compiler/ops/shapes.js'
 import { specialise } from '../compiler/passes/specialise.js'
@@ -71,7 +70,7 @@ export async function quantize<I, O>(model: Model<I, O>, options: QuantizeOption
   const observer = checkWord('quantize.observer', options.observer ?? 'mse', OBSERVERS)
   const batchSize = checkCount('quantize.batchSize', options.batchSize ?? 256)
   const data = calibrationData(model.definition, options.calibration)
-  const values = fromGraph(model.definition.graph, (name) => ops.get(name))
+  const values = fromGraph(model.definition.graph)
   const outputs = specialise(Object.values(values), 'predict')
   const products = productsOf(outputs)
   if (products.length === 0) throw new EquigradError(message('quantize', 'a model with a dense layer: a product of activations and a weight', 'none', 'Convolutions and the steps of recurrent layers are not quantised: leave such a model as it is.'))

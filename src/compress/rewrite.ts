@@ -5,14 +5,13 @@ import { elements, sameShape } from '../core/shape.js'
 import { fromGraph, toGraph } from '../compiler/graph/graph.js'
 import { byName, constant, everyNode, rewrite, type Value } from '../compiler/graph/value.js'
 import { select } from '../compiler/ops/select.js'
-import { ops } from '../compiler/ops/index.js'
 import { layerWeights, markedKey, markedTrainable, weight } from '../compiler/ops/weight.js'
 import { ownParams, type Definition, type Model } from '../model/model.js'
 import { averagedKey } from '../compiler/passes/specialise.js'
 import { TrainableModel } from '../train/model.js'
 
 /** A definition's outputs as values, and a definition with others in their place. */
-export const valuesOf = (definition: Definition): Readonly<Record<string, Value>> => fromGraph(definition.graph, (name) => ops.get(name))
+export const valuesOf = (definition: Definition): Readonly<Record<string, Value>> => fromGraph(definition.graph)
 export const withValues = (definition: Definition, names: readonly string[], values: readonly Value[]): Definition =>
   ({ ...definition, graph: toGraph(byName(names, values), { path: () => '', key: () => '' }) })
 

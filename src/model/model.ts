@@ -4,7 +4,6 @@ import { checkCount, checkGiven, checkOptions, checkSeed } from '../core/options
 import { elements, formatShape, type DType } from '../core/shape.js'
 import { fromGraph, graphHash, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { byName, topological, Value, type InputSpec } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { layerWeights } from '../compiler/ops/weight.js'
 import { fuse } from '../compiler/passes/fuse.js'
 import { lower } from '../compiler/passes/lower.js'
@@ -17,8 +16,7 @@ import type { Type } from '../compiler/type.js'
 import type { Weights } from '../optim/optimizer.js'
 import { Executor } from '../runtime/executor.js'
 import { Executors } from '../runtime/executors.js'
-import { extend } from '../runtime/extensions.js'
-import { INT8, int8Runtime, type Int8Runtime } from '../runtime/int8.js'
+import { extend, INT8, int8Runtime, type Int8Runtime } from '../runtime/int8.js'
 import { Pacer } from '../runtime/platform/pause.js'
 import { checkLanes, Store, type Runtime, type Work } from '../runtime/store.js'
 import type { Defined } from './define.js'
@@ -168,7 +166,7 @@ export class Model<I, O> {
   }
 
   /** The model's outputs, as values of its own named graph. */
-  protected values(): Readonly<Record<string, Value>> { return fromGraph(this.definition.graph, (name) => ops.get(name)) }
+  protected values(): Readonly<Record<string, Value>> { return fromGraph(this.definition.graph) }
 
   /** The store, made and filled with first values at first need. */
   protected get store(): Store { return this.#filled() }
@@ -436,7 +434,7 @@ export interface Inspected<O> extends Layers {
 /** The parameters of a graph that comes from elsewhere (a file, a rewrite), as new ones. */
 export function ownParams(definition: Definition, options: HomeOptions = {}): Pick<Defined, 'declarations' | 'home'> {
   const home = new Home(options)
-  const values = fromGraph(definition.graph, (name) => ops.get(name))
+  const values = fromGraph(definition.graph)
   const leaves = new Set([...topological(Object.values(values)).flatMap((node) => node.ins), ...Object.values(values)])
   return { home, declarations: [...leaves].flatMap((v) => (v.source.kind === 'param' && v.source.key !== null ? [declare(v, v.source.key, definition.seed, home)] : [])) }
 }

@@ -3,7 +3,6 @@ import type { DType } from '../core/shape.js'
 import { fromGraph, type Graph } from '../compiler/graph/graph.js'
 import { byName, Value, rewrite, type InputSpec } from '../compiler/graph/value.js'
 import { kernelTable } from '../compiler/kernels.js'
-import { ops } from '../compiler/ops/index.js'
 import { read } from '../compiler/ops/read.js'
 import { FORWARD, PLAN_VERSION, type PackedAffine, type PackedBuffer, type PackedInput, type PackedPlan, type PackedWord } from '../compiler/packed.js'
 import { fuse } from '../compiler/passes/fuse.js'
@@ -21,7 +20,7 @@ const INLINE = 64
 
 /** The program that predicts a graph's outputs, for data of these element types. */
 export function predictProgram(graph: Graph, capacity: number, dtypes: ReadonlyMap<string, DType>): Program {
-  const values = fromGraph(graph, (name) => ops.get(name))
+  const values = fromGraph(graph)
   const ready = fuse(readInputs(specialise(Object.values(values), 'predict'), dtypes, null))
   return verify(planMemory(lower({ capacity, fetches: byName(Object.keys(values), ready), prologue: true })))
 }

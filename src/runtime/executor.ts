@@ -6,9 +6,8 @@ import { elements, isBatched } from '../core/shape.js'
 import { sizeAt, type Affine, type Buffer, type Program, type View, type Word } from '../compiler/program.js'
 import { sharedOut } from '../compiler/work.js'
 import { kernelNumber } from './binary.js'
-import type { Block, Runnable, Store } from './store.js'
-
-const round = (bytes: number): number => Math.ceil(bytes / 64) * 64
+import { round, type Block } from './heap.js'
+import type { Runnable, Store } from './store.js'
 
 /** Bytes of an entry of the list that a run walks, and of a patch of a loop; flags of an entry (assembly/run/run.ts). */
 const ENTRY = 32, PATCH = 12
@@ -26,6 +25,11 @@ export interface LinkOptions {
 /** An output as results of it are made: elements of a sample, and their shape. */
 export interface Output { readonly name: string; readonly width: number; readonly sample: readonly number[] }
 
+/** A word that holds an address. */
+type Address = Extract<Word, { readonly buffer: number }>
+/** Does it advance in the loop around it? */
+const advances = (w: Word): w is Address & { readonly perStep: number } => typeof w === 'object' && 'buffer' in w && w.perStep !== undefined
+
 export class Executor implements Runnable {
   readonly program: Program
   readonly outputs: readonly Output[]
@@ -36,25 +40,18 @@ export class Executor implements Runnable {
   /** addresses of buffers in #block, by id */
   readonly #own = new Map<number, number>()
   readonly #external = new Map<string, number>()
-  /** the list of calls and loops that a run walks: its address, its end, and each call's entry */
-  readonly #list: number
-  readonly #listEnd: number
-  readonly #entries: Int32Array
-  /** words of the patches that hold addresses */
-  readonly #patches: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
+  readonly #slots = new Map<string, number>()
+  /** the list of calls and loops that a run walks: its address, its end, and the address of each call's entry */
+  readonly list: number
+  readonly listEnd: number
+  readonly #entries: number[] = []
+  /** words that hold addresses, in descriptors, tables and patches; those that depend on n */
+  readonly #addressWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
+  readonly #affineWords: { readonly at: number; readonly size: Affine }[] = []
   /** does it change weights, or what an optimizer keeps? */
   readonly #updates: boolean
   /** is there enough to do for several lanes? */
   #wide = false
-  readonly #descriptors: Int32Array
-  readonly #tiles: Int32Array
-  /** words that hold addresses, and words and tile counts that depend on n */
-  readonly #addressWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number }[] = []
-  /** addresses that advance, by the loop around them */
-  readonly #stepWords: { readonly at: number; readonly buffer: Buffer; readonly offset: number; readonly perStep: number }[][]
-  readonly #affineWords: { readonly at: number; readonly size: Affine }[] = []
-  readonly #affineTiles: { readonly call: number; readonly size: Affine }[] = []
-  readonly #slots = new Map<string, number>()
   #generation = -1
   #version = -1
   #n = -1
@@ -62,101 +59,94 @@ export class Executor implements Runnable {
   #users = 1
 
   constructor(program: Program, store: Store, options: LinkOptions) {
+    const { buffers, calls, loops, capacity, sizes } = program
     this.program = program
     this.outputs = Object.entries(program.outputs).map(([name, { shape }]) => ({ name, width: elements(shape), sample: shape.slice(1).map(Number) }))
     this.#store = store
     this.#options = options
+    this.#updates = calls.some(({ writes }) => writes.some((id) => { const region = buffers[id]?.region; return region === 'param' || region === 'state' }))
     let bytes = 0
     const take = (size: number): number => { const at = bytes; bytes += round(size); return at }
-    const places = new Map<number, number>()
-    for (const b of program.buffers) {
-      if (b.region === 'constant' || b.region === 'slot') places.set(b.id, take(sizeAt(b.bytes, program.capacity)))
-      if (b.region === 'table') places.set(b.id, take((b.words?.length ?? 0) * 4))
+    const keep = take(sizes.keep)
+    for (const { id, region, offset, words = [], ...b } of buffers) {
+      if (region === 'constant' || region === 'slot') this.#own.set(id, take(sizeAt(b.bytes, capacity)))
+      if (region === 'table') this.#own.set(id, take(words.length * 4))
+      if (region === 'keep') this.#own.set(id, keep + offset)
     }
-    const keep = take(program.sizes.keep)
-    const descriptors = program.calls.map((call) => take(call.words.length * 4))
-    const list = take((program.calls.length + program.loops.length) * ENTRY)
-    const patches = take(stepWordsOf(program) * PATCH)
+    const descriptors = calls.map(({ words }) => take(words.length * 4))
+    const list = take((calls.length + loops.length) * ENTRY)
+    const patches = take(calls.flatMap(({ words }) => words.filter(advances)).length * PATCH)
     this.#block = store.alloc(bytes)
-    store.bytes.fill(0, this.#block.address, this.#block.address + this.#block.bytes)
-    for (const b of program.buffers) {
-      const place = places.get(b.id)
-      if (place !== undefined) this.#own.set(b.id, this.#block.address + place)
-      if (b.region === 'keep') this.#own.set(b.id, this.#block.address + keep + b.offset)
+    const { address } = this.#block
+    store.bytes.fill(0, address, address + bytes)
+    for (const [id, at] of this.#own) this.#own.set(id, address + at)
+    for (const b of buffers) this.#fill(b)
+    this.list = address + list
+    this.listEnd = this.#writeList(descriptors.map((at) => address + at), address + patches)
+  }
+
+  /** Writes what a buffer of its own begins with. */
+  #fill({ id, region, dtype, data = [], words = [], key }: Buffer): void {
+    const store = this.#store, { view } = store, at = this.#own.get(id)
+    if (at === undefined) return
+    words.forEach((w, i) => { this.#word(view, at + i * 4, w) })
+    if (region === 'constant') {
+      if (dtype === 'f32') store.f32(at, data.length).set(data)
+      else if (dtype === 'f64') store.f64(at, data.length).set(data)
+      else if (dtype === 'i32') store.i32(at, data.length).set(data)
+      else store.bytes.set(data, at)
     }
-    this.#descriptors = Int32Array.from(descriptors, (at) => this.#block.address + at)
-    this.#tiles = Int32Array.from(program.calls, (call) => sizeAt(call.tiles, program.capacity))
-    this.#stepWords = program.loops.map(() => [])
-    this.#updates = program.calls.some(({ writes }) => writes.some((id) => { const region = program.buffers[id]?.region; return region === 'param' || region === 'state' }))
-    this.#writeWords()
-    this.#list = this.#block.address + list
-    this.#entries = new Int32Array(program.calls.length)
-    this.#listEnd = this.#writeList(this.#block.address + patches)
+    if (region !== 'slot' || key === undefined) return
+    this.#slots.set(key, at)
+    if (!key.startsWith('key:')) return
+    const [purpose = '', ...name] = key.slice(4).split('/')
+    store.i32(at, 2).set(randomKey(this.#options.seed, purpose, name.join('/')))
+  }
+
+  /** Writes a word, or keeps in mind where it is to be written. */
+  #word(view: DataView, at: number, w: Word): void {
+    if (typeof w === 'number') view.setUint32(at, w, true)
+    else if ('f32' in w) view.setFloat32(at, w.f32, true)
+    else if ('buffer' in w) this.#point(at, w)
+    else this.#affineWords.push({ at, size: w })
+  }
+
+  #point(at: number, { buffer: id, offset }: Address): void {
+    const buffer = this.program.buffers[id]
+    if (buffer !== undefined) this.#addressWords.push({ at, buffer, offset })
   }
 
   /** The list that a run walks: an entry for each call, and for each loop one before those of its body. */
-  #writeList(patches: number): number {
+  #writeList(descriptors: readonly number[], patches: number): number {
     const { view } = this.#store
     const { calls, loops } = this.program
-    let [at, patch, next] = [this.#list, patches, 0]
-    calls.forEach(({ kernel }, c) => {
+    const put = (at: number, words: readonly number[]): void => { words.forEach((w, i) => { view.setUint32(at + i * 4, w, true) }) }
+    let [at, next] = [this.list, 0]
+    calls.forEach(({ kernel, tiles, words }, c) => {
       for (let loop = loops[next]; loop?.from === c; loop = loops[++next]) {
-        const { to, steps } = loop
-        const inner = loops.filter((l, i) => i > next && l.from < to).length
-        const words = this.#stepWords[next] ?? []
-        ;[LOOP, steps, (to - c + inner) * ENTRY, patch, words.length].forEach((w, i) => { view.setUint32(at + i * 4, w, true) })
-        for (const { at: word, buffer, offset, perStep } of words) {
-          view.setUint32(patch, word, true)
-          view.setUint32(patch + 8, perStep, true)
-          this.#patches.push({ at: patch + 4, buffer, offset })
-          patch += PATCH
+        const { from, to, steps } = loop, index = next, first = patches
+        const inner = loops.filter((l, i) => i > index && l.from < to).length
+        // Words of its calls that are in no inner loop.
+        for (let i = from; i < to; i++) {
+          if (loops.findLastIndex((l) => l.from <= i && i < l.to) !== index) continue
+          calls[i]?.words.forEach((w, k) => {
+            if (!advances(w)) return
+            put(patches, [(descriptors[i] ?? 0) + 4 * k, 0, w.perStep])
+            this.#point(patches + 4, w)
+            patches += PATCH
+          })
         }
+        put(at, [LOOP, steps, (to - c + inner) * ENTRY, first, (patches - first) / PATCH])
         at += ENTRY
       }
-      this.#entries[c] = at
-      view.setUint32(at + 4, kernelNumber(kernel), true)
-      view.setUint32(at + 8, this.#descriptors[c] ?? 0, true)
-      view.setUint32(at + 12, this.#tiles[c] ?? 0, true)
+      const descriptor = descriptors[c] ?? 0
+      put(at, [0, kernelNumber(kernel), descriptor])
+      this.#word(view, at + 12, tiles)
+      words.forEach((w, i) => { this.#word(view, descriptor + i * 4, w) })
+      this.#entries.push(at)
       at += ENTRY
     })
     return at
-  }
-
-  /** Constants, tables and descriptors: all words that never change, and lists of those that do. */
-  #writeWords(): void {
-    const view = this.#store.view
-    const word = (at: number, w: Word, loop = -1): void => {
-      if (typeof w === 'number') view.setUint32(at, w, true)
-      else if ('f32' in w) view.setFloat32(at, w.f32, true)
-      else if ('buffer' in w) {
-        const buffer = this.program.buffers[w.buffer]
-        if (buffer !== undefined) this.#addressWords.push({ at, buffer, offset: w.offset })
-        if (buffer !== undefined && w.perStep !== undefined) this.#stepWords[loop]?.push({ at, buffer, offset: w.offset, perStep: w.perStep })
-      } else this.#affineWords.push({ at, size: w })
-    }
-    for (const b of this.program.buffers) {
-      const at = this.#own.get(b.id)
-      if (at === undefined) continue
-      if (b.region === 'table') b.words?.forEach((w, i) => word(at + i * 4, w))
-      if (b.region === 'constant') b.data?.forEach((x, i) => {
-        if (b.dtype === 'f32') view.setFloat32(at + i * 4, x, true)
-        else if (b.dtype === 'f64') view.setFloat64(at + i * 8, x, true)
-        else if (b.dtype === 'i32') view.setInt32(at + i * 4, x, true)
-        else view.setUint8(at + i, x)
-      })
-      if (b.region === 'slot' && b.key !== undefined) {
-        this.#slots.set(b.key, at)
-        if (b.key.startsWith('key:')) {
-          const [purpose = '', ...name] = b.key.slice(4).split('/')
-          this.#store.u32(at, 2).set(randomKey(this.#options.seed, purpose, name.join('/')))
-        }
-      }
-    }
-    this.program.calls.forEach((call, c) => {
-      const loop = this.program.loops.findLastIndex(({ from, to }) => from <= c && c < to)
-      call.words.forEach((w, i) => word((this.#descriptors[c] ?? 0) + i * 4, w, loop))
-      if (typeof call.tiles !== 'number') this.#affineTiles.push({ call: c, size: call.tiles })
-    })
   }
 
   /** The address of a buffer now. */
@@ -186,7 +176,6 @@ export class Executor implements Runnable {
     if (this.#linked && this.#generation === this.#store.arenaGeneration) return
     const view = this.#store.view
     for (const { at, buffer, offset } of this.#addressWords) view.setUint32(at, this.#address(buffer) + offset, true)
-    for (const { at, buffer, offset } of this.#patches) view.setUint32(at, this.#address(buffer) + offset, true)
     this.#generation = this.#store.arenaGeneration
     this.#linked = true
   }
@@ -204,11 +193,6 @@ export class Executor implements Runnable {
     if (!(Number.isInteger(n) && n >= 0 && n <= this.program.capacity)) throw new RangeError(`executor: expected 0 to ${this.program.capacity} samples, got ${n}`)
     const view = this.#store.view
     for (const { at, size } of this.#affineWords) view.setUint32(at, sizeAt(size, n), true)
-    for (const { call, size } of this.#affineTiles) {
-      const tiles = sizeAt(size, n)
-      this.#tiles[call] = tiles
-      view.setUint32((this.#entries[call] ?? 0) + 12, tiles, true)
-    }
     this.#n = n
     if (this.#store.wantsLanes) this.#share(n)
   }
@@ -216,9 +200,10 @@ export class Executor implements Runnable {
   /** Says which calls lanes share out, and where they meet. */
   #share(n: number): void {
     const shared = sharedOut(this.program, n, this.#store.worth)
+    const { view } = this.#store
     this.#wide = shared !== null
     this.program.calls.forEach(({ barrier }, c) => {
-      this.#store.view.setUint32(this.#entries[c] ?? 0, (barrier ? BARRIER : 0) | (shared?.[c] === true ? 0 : ALONE), true)
+      view.setUint32(this.#entries[c] ?? 0, (barrier ? BARRIER : 0) | (shared?.[c] === true ? 0 : ALONE), true)
     })
   }
 
@@ -232,60 +217,28 @@ export class Executor implements Runnable {
   /** Runs all calls for the bound number of samples; those of the prologue only if the weights have changed since. */
   run(): void {
     this.prepare()
-    this.#store.runAlone(this.#first(), this.#listEnd)
+    this.#store.runAlone(this.#first(), this.listEnd)
     this.#version = this.#store.version
   }
 
   /**
-   * {@link run} on the store's lanes, where there are some and enough to do.
+   * {@link run} on the store's lanes, where there is enough to do.
    *
    * @returns a promise where this thread may not wait for lanes
    * @throws RuntimeError when a lane has stopped working
    */
   runOnLanes(): Promise<void> | undefined {
+    if (!this.#wide) { this.run(); return undefined }
     this.prepare()
     const { version } = this.#store
-    const ended = this.#wide ? this.#store.runOnLanes(this.#first(), this.#listEnd, this.#updates) : null
-    if (ended === null) this.#store.runAlone(this.#first(), this.#listEnd)
-    if (ended) return ended.then(() => { this.#version = version })
+    const ended = this.#store.runOnLanes(this.#first(), this.listEnd, this.#updates)
+    if (ended !== undefined) return ended.then(() => { this.#version = version })
     this.#version = version
     return undefined
   }
 
   /** The entry that a run begins with: prologues have no loops, so each of their calls is one entry. */
-  #first(): number { return this.#list + (this.#version === this.#store.version ? this.program.prologue * ENTRY : 0) }
-
-  /** Goes through the calls from `first` on in the order of a run, as `run` does: those of a loop once for each step, their addresses at that step. */
-  inOrder(first: number, visit: (call: number) => void): void { this.#range(first, this.program.calls.length, 0, visit) }
-
-  #range(from: number, to: number, first: number, visit: (call: number) => void): void {
-    const { loops } = this.program
-    let next = first
-    for (let i = from; i < to;) {
-      while ((loops[next]?.from ?? to) < i) next++
-      const loop = loops[next]
-      if (loop?.from !== i) visit(i++)
-      else {
-        const index = next
-        for (let step = 0; step < loop.steps; step++) {
-          const view = this.#store.view
-          for (const { at, buffer, offset, perStep } of this.#stepWords[index] ?? []) view.setUint32(at, this.#address(buffer) + offset + step * perStep, true)
-          this.#range(loop.from, loop.to, index + 1, visit)
-        }
-        i = loop.to
-        next++
-      }
-    }
-  }
-
-  /** Runs tiles [begin, end) of one call: how lanes, and the tests of tiles, divide a run. Call `prepare` and `bind` first. */
-  runTiles(call: number, begin: number, end: number, scratch = this.#store.scratch): void {
-    const kernel = this.program.calls[call]?.kernel
-    if (kernel !== undefined) this.#store.kernels[kernel](this.#descriptors[call] ?? 0, scratch, begin, end)
-  }
-
-  /** Tiles of a call for the bound number of samples. */
-  tiles(call: number): number { return this.#tiles[call] ?? 0 }
+  #first(): number { return this.list + (this.#version === this.#store.version ? this.program.prologue * ENTRY : 0) }
 
   /** Where an input or output lies now. Call `prepare` first. */
   addressOf(v: View): number {
@@ -317,7 +270,3 @@ export class Executor implements Runnable {
     if (this.#users === 0) this.#store.free(this.#block)
   }
 }
-
-/** Words of calls within loops that advance. */
-const stepWordsOf = ({ calls, loops }: Program): number => calls.reduce((sum, { words }, c) =>
-  sum + (loops.some(({ from, to }) => from <= c && c < to) ? words.filter((w) => typeof w === 'object' && 'buffer' in w && w.perStep !== undefined).length : 0), 0)

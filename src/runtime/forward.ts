@@ -1,8 +1,8 @@
 // The binary that only predicts: the forward kernels of the whole one, from the same sources, and the walk through a program's list of calls.
-import { message, RuntimeError } from '../core/errors.js'
 import { FORWARD } from '../compiler/packed.js'
-import { given, moduleOf } from './compile.js'
+import { moduleOf } from './compile.js'
 import { wasm } from './predict.generated.js'
+import { tested } from './self-test.js'
 import { wasmOf } from './text.js'
 
 /** An instance with a memory of its own. */
@@ -16,35 +16,33 @@ export interface Forward {
   run(from: number, to: number, scratch: number): void
 }
 
+/** What the binary exports beside the kernels. */
+interface Exports { readonly memory: WebAssembly.Memory; readonly table: WebAssembly.Table; readonly heap_base: () => number; readonly run_alone: Forward['run'] }
+const OTHERS: readonly (keyof Exports)[] = ['memory', 'table', 'heap_base', 'run_alone']
+
 let compiled: WebAssembly.Module | undefined
 
 /**
  * Gives the kernels to models that are loaded from now on, instead of those inside the package: for hosts that do not compile from bytes. Under the
  * conditions `workerd` and `edge-light` the package does so by itself.
  *
- * @param source - `equigrad/predict.wasm` of this version, as a module or as bytes
- * @throws with nothing changed: TypeError for anything else; RuntimeError for a module without its exports, or where the host does not compile
+ * @param source - `equigrad/predict.wasm` of this version, as a module or as bytes; `equigrad/kernels.wasm`, which has its kernels too, serves as well
+ * @throws with nothing changed: TypeError for anything else; RuntimeError for other kernels, found by their exports and by what they compute, or
+ * where the host does not compile
  * @example
  * import { useKernels } from 'equigrad/predict'
  * useKernels(readFileSync('predict.wasm')) // before the first model
  */
 export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBufferView): void {
-  const own = given(source), module = own instanceof WebAssembly.Module ? own : moduleOf(own)
-  const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name))
-  if (WebAssembly.Module.imports(module).length > 0 || ![...FORWARD, ...OTHERS].every((name) => exported.has(name))) throw new RuntimeError(message('useKernels', 'the kernels of this version', 'another module', 'Pass equigrad/predict.wasm of the version that you import.'))
-  compiled = module
+  compiled = tested('predict', source, [...FORWARD, ...OTHERS])
 }
-
-/** What is called beside the kernels. */
-const OTHERS = ['memory', 'table', 'heap_base', 'run_alone']
 
 export function instantiateForward(): Forward {
   const { exports } = new WebAssembly.Instance(compiled ??= moduleOf(wasmOf(wasm)))
-  const { memory, table, heap_base: heapBase, run_alone: run } = exports
-  if (!(memory instanceof WebAssembly.Memory) || !(table instanceof WebAssembly.Table) || typeof heapBase !== 'function' || typeof run !== 'function') throw new RuntimeError('equigrad: the binary lacks an export')
+  const { memory, table, heap_base: heapBase, run_alone: run } = exports as WebAssembly.Exports & Exports
   const numbers = new Map<string, number>()
   return {
-    memory, heapBase: Number(heapBase()), run: run as Forward['run'],
+    memory, heapBase: heapBase(), run,
     kernel(name) {
       const known = numbers.get(name)
       if (known !== undefined) return known

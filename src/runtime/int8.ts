@@ -1,7 +1,7 @@
-// Which integer product quantised models run on: the faster one (relaxed/int8.ts) is loaded when a quantised model is made or waited for.
-import { givenModule, kernelModule, kernelsOf } from './binary.js'
-import { accept } from './extensions.js'
-import { wasmOf } from './text.js'
+// Which integer product quantised models run on: the faster one (relaxed/int8.ts) is loaded when a quantised model is made or waited for, and then
+// takes its kernels' places in every store, on all lanes.
+import { Beside } from './beside.js'
+import type { Store } from './store.js'
 
 /** Which integer product quantised models run on. The bits are the same; only speed differs. */
 export interface Int8Runtime {
@@ -11,16 +11,23 @@ export interface Int8Runtime {
   readonly reason: string
 }
 
-const PACK = 'qs8_pack_u7', PRODUCT = 'qs8_gemm_u7'
 /** the module's name */
 export const INT8 = 'int8'
-const i16 = (reason: string): Int8Runtime => ({ path: 'i16', reason })
 
-let state: Int8Runtime = i16('int8: the faster kernels were not asked for (loadInt8)')
-let loading: Promise<Int8Runtime> | undefined
+const int8 = /* @__PURE__ */ new Beside(INT8, ['qs8_pack_u7', 'qs8_gemm_u7'], () => import('./relaxed/int8.js'),
+  ({ computesIntegers }, { qs8_pack_u7: pack, qs8_gemm_u7: product }, { memory }) => computesIntegers({ pack, product }, memory))
 
 /** What quantised models run on now. */
-export const int8Runtime = (): Int8Runtime => state
+export function int8Runtime(): Int8Runtime {
+  const { found = 'int8: the faster kernels were not asked for (loadInt8)' } = int8
+  return typeof found === 'string' ? { path: 'i16', reason: found } : { path: 'relaxed', reason: '' }
+}
+
+/** Gives a store the faster kernels, if they have come. */
+export function extend(store: Store): Store {
+  if (typeof int8.found === 'object') store.replace(int8.found)
+  return store
+}
 
 /**
  * Loads the faster integer kernels where the engine has relaxed SIMD and computes it right; `quantize` does so by itself. Worth waiting for once
@@ -30,26 +37,7 @@ export const int8Runtime = (): Int8Runtime => state
  * @example
  * const { path, reason } = await loadInt8()
  */
-export function loadInt8(): Promise<Int8Runtime> { return (loading ??= load()) }
-
-async function load(): Promise<Int8Runtime> {
-  try {
-    state = await acceptRelaxed(await import('./relaxed/int8.js'))
-  } catch (error) {
-    // What could not be fetched may be there next time.
-    loading = undefined
-    state = i16(`int8: the faster kernels could not be loaded (${error instanceof Error ? error.message : String(error)}); useKernels(…, { int8 }) takes equigrad/int8.wasm`)
-  }
-  return state
-}
-
-async function acceptRelaxed({ wasm, computesIntegers }: typeof import('./relaxed/int8.js')): Promise<Int8Runtime> {
-  const source = givenModule(INT8) ?? wasmOf(wasm)
-  if (!(source instanceof WebAssembly.Module) && !WebAssembly.validate(source)) return i16('int8: this engine has no relaxed SIMD')
-  const module = await kernelModule(INT8, [PACK, PRODUCT], source)
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
-  const kernels = kernelsOf(module, memory), pack = kernels.get(PACK), product = kernels.get(PRODUCT)
-  if (pack === undefined || product === undefined || !computesIntegers({ pack, product }, memory)) return i16('int8: this engine computes relaxed dot products wrong')
-  accept(module)
-  return { path: 'relaxed', reason: '' }
+export async function loadInt8(): Promise<Int8Runtime> {
+  await int8.loaded()
+  return int8Runtime()
 }

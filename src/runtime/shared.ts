@@ -1,12 +1,22 @@
-// The modules for lanes: the same bytes, but for the memory, which is imported and shared.
+// The memory of lanes, and the modules for it: the same bytes, but for the memory, which is imported and shared.
 
 const HEADER = 8
 const TYPES = 1, IMPORTS = 2, MEMORY = 5
 /** limits of a memory that is shared and so has a maximum */
 const SHARED = 3
 
-/** Most pages of a WebAssembly memory. */
-export const MOST_PAGES = 65536
+/** Bytes of a page of memory, and most pages. */
+export const PAGE = 65536
+const MOST_PAGES = 65536
+
+/** A shared memory of at least so many bytes, that may grow as far as the host lets it; or null. */
+export function sharedMemory(bytes: number): WebAssembly.Memory | null {
+  const pages = Math.ceil(bytes / PAGE)
+  for (let most = MOST_PAGES; most >= pages; most = Math.floor(most / 2)) {
+    try { return new WebAssembly.Memory({ initial: pages, maximum: most, shared: true }) } catch { /* fewer, then */ }
+  }
+  return null
+}
 
 /** An unsigned number as LEB128. */
 const leb = (value: number): readonly number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)])

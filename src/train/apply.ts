@@ -7,7 +7,6 @@ import { constrained, type Graph } from '../compiler/graph/graph.js'
 import { scalar, Value } from '../compiler/graph/value.js'
 import { ELEMENTS, PIECE, type KernelName } from '../compiler/kernels.js'
 import { mul } from '../compiler/ops/binary.js'
-import { ops } from '../compiler/ops/index.js'
 import { Assembler, lowerInto } from '../compiler/passes/lower.js'
 import { planMemory } from '../compiler/passes/plan.js'
 import { verify } from '../compiler/passes/verify.js'
@@ -183,7 +182,7 @@ function constrain(asm: Assembler, segments: readonly Segment[], ok: View): void
   for (const { key, shape, length, constraint } of segments) {
     if (constraint === undefined) continue
     const weight = new Value(shape, 'f32', { kind: 'param', spec: { name: key, init: { kind: 'constant', value: 0 }, trainable: true, l1: 0, l2: 0 }, scope: null, key })
-    const [y] = lowerInto(asm, specialise([constrained(weight, constraint, (name) => ops.get(name))], 'train'))
+    const [y] = lowerInto(asm, specialise([constrained(weight, constraint)], 'train'))
     if (y !== undefined) asm.call(`constraint: ${key}`, 'f32_commit', { x: y, y: asm.named(shape, 'f32', 'param', key), ok, length }, { tiles: Math.ceil(length / ELEMENTS), writes: ['y'] })
   }
 }

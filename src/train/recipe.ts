@@ -3,7 +3,6 @@ import { EquigradError, message, ShapeError } from '../core/errors.js'
 import { sameShape } from '../core/shape.js'
 import { fromGraph, toGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
 import { inScope, rewrite, topological, type Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { add } from '../compiler/ops/binary.js'
 import { affine } from '../compiler/ops/unary.js'
 import { declarationOf } from '../model/home.js'
@@ -36,7 +35,7 @@ const identity = { path: (): string => '', key: (): string => { throw new Equigr
 
 /** Writes loss and metrics behind a model's outputs. */
 export function recipeGraph(model: Graph, objective: Objective): Pick<Recipe, 'graph' | 'labels' | 'measured'> {
-  const outputs = fromGraph(model, (name) => ops.get(name))
+  const outputs = fromGraph(model)
   const labels: Record<string, string> = {}
   const measured: Measured[] = []
   const all: Record<string, Value> = { ...outputs }

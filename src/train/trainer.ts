@@ -5,7 +5,6 @@ import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
 import { fromGraph } from '../compiler/graph/graph.js'
 import { byName, constant, scalar, topological, Value } from '../compiler/graph/value.js'
-import { ops } from '../compiler/ops/index.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
 import { expand } from '../compiler/ops/shapes.js'
@@ -60,13 +59,13 @@ export interface ProgramOptions { readonly weighted: boolean; readonly dtypes: R
 
 /** What prediction computes of a recipe. */
 function predictValues(recipe: Recipe): Readonly<Record<string, Value>> {
-  const values = fromGraph(recipe.graph, (name) => ops.get(name))
+  const values = fromGraph(recipe.graph)
   return byName(Object.keys(values), specialise(Object.values(values), 'predict'))
 }
 
 /** What training computes of a recipe, and the moving averages that it updates. */
 export function trainValues(recipe: Recipe): { readonly values: Readonly<Record<string, Value>>; readonly averages: readonly Average[] } {
-  const given = fromGraph(recipe.graph, (name) => ops.get(name))
+  const given = fromGraph(recipe.graph)
   const { values, averages } = specialiseTraining(Object.values(given), (key) => isFrozen(recipe, key))
   return { values: byName(Object.keys(given), values), averages }
 }

@@ -2,7 +2,8 @@
 // lack something: what they are told.
 //   node test/bundlers/run.mjs [--only NAME] [--require]
 // Needs dist/ (npm run build), `npm ci` here and in test/runtimes, and Chromium as there. --only: checks that begin so. --require: what is absent is a failure.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { execute, launchChromium, makeSite, openPage, resultOf, root, runChecks, runOptions, serve } from '../support/site.mjs'
@@ -53,6 +54,48 @@ async function bundle(options) {
   const { warnings } = await (await import('esbuild')).build({ absWorkingDir: site, bundle: true, logLevel: 'silent', ...options })
   if (warnings.length > 0) throw new Error(warnings.map(({ text }) => text).join('; '))
 }
+
+/** Builds the app of next/ as a folder of the site by `next build`, and serves it by `next start`. Returns { url, close }. */
+async function serveNext(folder, ...flags) {
+  cpSync(join(here, 'next'), at(folder), { recursive: true })
+  for (const file of ['train.js', 'worker.js']) cpSync(at(file), at(folder, file))
+  mkdirSync(at(folder, 'app/predict'))
+  writeFileSync(at(folder, 'app/predict/route.js'), `${alone(saved)}export const runtime = 'edge'\nexport const GET = () => Response.json(predicted())\n`)
+  mkdirSync(at(folder, 'node_modules'))
+  for (const name of ['next', 'react', 'react-dom']) symlinkSync(join(here, 'node_modules', name), at(folder, 'node_modules', name))
+  const command = join(here, 'node_modules/next/dist/bin/next'), options = { cwd: at(folder), encoding: 'utf8', env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, 'build', ...flags], { ...options, timeout: 300_000 })
+  if (status !== 0) throw new Error(`next build: ${stdout}${stderr}`)
+  // It warns of its own edge runtime, and in CI of its cache.
+  const warned = `${stdout}${stderr}`.split('\n').filter((line) => /⚠|warning/i.test(line) && !/⚠ (The Edge Runtime is deprecated|Using edge runtime on a page currently disables static|No build cache found)/.test(line))
+  if (warned.length > 0) throw new Error(warned.join('; '))
+  const server = spawn(process.execPath, [command, 'start', '--port', '0', '--hostname', '127.0.0.1'], { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  const url = await new Promise((resolve, reject) => {
+    let said = ''
+    server.stdout.setEncoding('utf8').on('data', (text) => { said += text; const [, found] = said.match(/Local: +(http:\S+)[^]*Ready/) ?? []; if (found !== undefined) resolve(`${found}/`) })
+    server.once('exit', () => { reject(new Error(`next start: ${said}`)) })
+  })
+  return { url, close: () => { server.kill() } }
+}
+
+/** An app of Next, by one of its bundlers: edge routes, one in Node, a page. */
+const inNext = (...args) => web(async () => {
+  const { url, close } = await serveNext(...args)
+  try {
+    const get = async (path) => await (await fetch(`${url}${path}`)).json()
+    const edge = await get('edge')
+    compare(edge)
+    says(edge.lanes.reason, /^one lane: no workers$/)
+    const found = await get('predict')
+    if (found !== saved.bits) throw new Error(`equigrad/predict: ${found}, in Node ${saved.bits}`)
+    const { equal, rows } = await get('doctor')
+    if (!equal) throw new Error(`the doctor: ${JSON.stringify(rows)}`)
+    const node = await get('node')
+    compare(node)
+    if (node.lanes.lanes !== 2) throw new Error(node.lanes.reason)
+    compare(await resultOf(browser, url))
+  } finally { close() }
+})
 
 /** What must be true of a text. */
 function says(text, pattern) { if (!pattern.test(text)) throw new Error(`expected ${pattern}, got ${text}`) }
@@ -157,6 +200,8 @@ const checks = {
     const found = await run('predict')
     if (found !== saved.bits) throw new Error(`equigrad/predict: ${found}, in Node ${saved.bits}`)
   },
+  'next, turbopack': inNext('next-turbopack'),
+  'next, webpack': inNext('next-webpack', '--webpack'),
   'edge-light': async () => {
     await bundle({ entryPoints: ['worker.js'], outdir: 'edge-light', format: 'esm', conditions: ['edge-light'], external: ['*.wasm?module'] })
     for (const name of ['kernels.wasm', 'predict.wasm']) cpSync(at('node_modules/equigrad/dist', name), at('edge-light', `${name}?module`))

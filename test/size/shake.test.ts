@@ -18,6 +18,11 @@ it('dense and adam bring no other optimizer, layer, loss or compression', async 
   expect(within(files, 'nn/layers')).toEqual(['nn/layers/dense'])
   expect(within(files, 'compress', 'data', 'predict', 'cli', 'formats')).toEqual([])
 })
+it('nor an op of other layers, with its gradient', async () => {
+  const ops = within(await filesIn('sequential, dense, adam, mse', 'index.ts'), 'compiler/ops')
+  expect(ops.filter((file) => /\/(index|conv|pool|scan|scan-gradient|concat|quantized|quant|dropout|loss|select)$/.test(file))).toEqual([])
+  expect(ops).toContain('compiler/ops/matmul')
+})
 it('the default entry brings no compression, and no binary but its own', async () => {
   const files = await filesIn('sequential, conv2d, lstm, sgd, adam, rmsprop, step, save, load', 'index.ts')
   expect(within(files, 'compress', 'data', 'predict', 'cli')).toEqual([])
@@ -25,6 +30,6 @@ it('the default entry brings no compression, and no binary but its own', async (
 })
 it('equigrad/predict brings no compiler and nothing that trains', async () => {
   const files = await filesIn('load, Tensor', 'predict.ts')
-  expect(within(files, 'train', 'optim', 'nn', 'compress', 'compiler/ops', 'compiler/passes', 'compiler/vjps', 'compiler/graph')).toEqual([])
+  expect(within(files, 'train', 'optim', 'nn', 'compress', 'compiler/ops', 'compiler/passes', 'compiler/graph')).toEqual([])
   expect(files.filter((file) => file.endsWith('.generated'))).toEqual(['runtime/predict.generated'])
 })

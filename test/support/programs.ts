@@ -10,6 +10,7 @@ import type { Call, Program } from '../../src/compiler/program.js'
 import { Executor } from '../../src/runtime/executor.js'
 import { Store } from '../../src/runtime/store.js'
 import { at } from './bits.js'
+import { Calls } from './calls.js'
 import { bitsOf, random, shuffled } from './numbers.js'
 
 export type Fetches = Readonly<Record<string, Value>>
@@ -52,15 +53,16 @@ export function phases(calls: readonly Call[]): number[][] {
 }
 
 /** Runs a prepared program as lanes could: between two barriers, pieces of all calls in a random order. */
-export function runAsLanes(executor: Executor, seed: number, scratch: readonly number[]): void {
+export function runAsLanes(executor: Executor, store: Store, seed: number, scratch: readonly number[]): void {
   const next = random(seed)
+  const linked = new Calls(executor, store)
   let waiting: number[] = []
   const finish = (): void => {
     const calls = waiting
     waiting = []
     const pieces: (readonly [call: number, begin: number, end: number])[] = []
     for (const call of calls) {
-      const tiles = executor.tiles(call)
+      const { tiles } = linked.at(call)
       for (let begin = 0; begin < tiles;) {
         const end = Math.min(tiles, begin + Math.floor(next() * Math.max(3, tiles / 2)))
         pieces.push([call, begin, end])
@@ -69,13 +71,13 @@ export function runAsLanes(executor: Executor, seed: number, scratch: readonly n
     }
     shuffled(pieces.length, Math.floor(next() * 2 ** 31)).forEach((i, turn) => {
       const [call, begin, end] = pieces[i] ?? [0, 0, 0]
-      executor.runTiles(call, begin, end, at(scratch, turn % scratch.length))
+      linked.at(call).run(begin, end, at(scratch, turn % scratch.length))
     })
   }
   // The first call of a step has a barrier, and addresses advance before it is visited: what waits belongs to a loop's step before, so it runs
   // when the last call of that step has been seen.
   const ends = new Set(executor.program.loops.flatMap(({ from, to }) => [from - 1, to - 1]))
-  executor.inOrder(0, (call) => {
+  linked.inOrder((call) => {
     if (executor.program.calls[call]?.barrier === true) finish()
     waiting.push(call)
     if (ends.has(call)) finish()
@@ -126,7 +128,7 @@ export class Machine {
     if (step !== undefined && executor.hasSlot('step')) executor.setU32('step', step)
     if (this.lanes > 1) void executor.runOnLanes()
     else if (lanes === null) executor.run()
-    else runAsLanes(executor, lanes, this.#scratch)
+    else runAsLanes(executor, store, lanes, this.#scratch)
     return this.read(executor, n)
   }
 

@@ -64,7 +64,7 @@ class Bench {
     executor.prepare()
     store.bytes.fill(0xff, store.arena.address, store.arena.address + store.arena.bytes)
     if (lanes === null) executor.run()
-    else runAsLanes(executor, lanes, [store.scratch, store.alloc(4096).address])
+    else runAsLanes(executor, store, lanes, [store.scratch, store.alloc(4096).address])
     return {
       ok: store.view.getUint32(executor.output('ok'), true),
       weights: new Map([...this.layout.segments, ...this.layout.averages].map(({ key, length }) => [key, [...store.f32(store.param(key).address, length)]])),

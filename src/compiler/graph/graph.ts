@@ -2,10 +2,11 @@
 import { FormatError, ShapeError } from '../../core/errors.js'
 import { sha256Hex, toJson } from '../../core/hash.js'
 import { formatShape, sameShape } from '../../core/shape.js'
-import type { Op } from '../op.js'
-import { apply, inScope, rewrite, topological, Value, type Body, type Graph, type GraphNode, type GraphValue, type InputSpec, type ParamSpec, type Scope } from './value.js'
+import { apply, appliedOp, inScope, rewrite, topological, Value, type Body, type Graph, type GraphNode, type GraphValue, type InputSpec, type Op, type ParamSpec, type Scope } from './value.js'
 
 export type { Graph, GraphNode, GraphValue } from './value.js'
+
+type FindOp = (name: string) => Op | undefined
 
 /** How a model calls the places and parameters of its definition. */
 export interface Naming {
@@ -49,7 +50,7 @@ const numbered = ({ ins, outs }: Body): Readonly<Record<string, Value>> =>
   Object.fromEntries([...ins.map((v, i): [string, Value] => [`in${i}`, v]), ...outs.map((v, i): [string, Value] => [`out${i}`, v])])
 
 /** What a graph states that takes in0, in1, … and gives out0, out1, … by them, by constants and by scalars alone. */
-function bodyOf(graph: Graph, op: (name: string) => Op | undefined): Body {
+function bodyOf(graph: Graph, op: FindOp): Body {
   const values = fromGraph(graph, op)
   const listed = (prefix: string): readonly Value[] => {
     const found: Value[] = []
@@ -71,7 +72,7 @@ function bodyOf(graph: Graph, op: (name: string) => Op | undefined): Body {
  *
  * @throws FormatError when the constraint does not make one value of the weight's type of one
  */
-export function constrained(weight: Value, constraint: Graph, op: (name: string) => Op | undefined): Value {
+export function constrained(weight: Value, constraint: Graph, op: FindOp = appliedOp): Value {
   const { ins: [w, ...others], outs: [y, ...more] } = bodyOf(constraint, op)
   if (w === undefined || y === undefined || others.length + more.length > 0 || [w, y].some((v) => v.dtype !== weight.dtype || !sameShape(v.shape, weight.shape))) {
     throw new FormatError(`graph: a constraint that does not fit a weight ${String(weight)}`)
@@ -93,10 +94,10 @@ function describe(v: Value, id: number, naming: Naming): GraphValue {
 /**
  * Makes the values of a graph again.
  *
- * @param op - finds an op by its name
+ * @param op - finds an op by its name: among those that were applied, as all of a graph that was made here were; one from a file needs the list of all
  * @throws FormatError when the graph does not fit together: shapes are inferred again and compared
  */
-export function fromGraph(graph: Graph, op: (name: string) => Op | undefined): Readonly<Record<string, Value>> {
+export function fromGraph(graph: Graph, op: FindOp = appliedOp): Readonly<Record<string, Value>> {
   const made = new Map<number, Value>()
   const get = (id: number): Value => {
     const v = made.get(id)

@@ -1,9 +1,9 @@
 // Values are immutable expressions. Layers, losses, gradients and one's own ops all build them by calling ops; a Graph (graph.ts) is what a
-// set of them looks like as plain data. Nothing here knows memory or kernels.
+// set of them looks like as plain data. Nothing here knows memory, or a single op.
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, type DType, type Shape } from '../../core/shape.js'
-import type { Op } from '../op.js'
-import type { Attrs, Type } from '../type.js'
+import type { LowerContext } from '../program.js'
+import type { Attrs, Signature, Type } from '../type.js'
 
 /** How a parameter gets its first values: plain data. `constant` fills; the others draw from the parameter's own stream. */
 export type Init =
@@ -76,6 +76,28 @@ export interface Scope { readonly kind: string; readonly name: string | null; re
  */
 export interface Body { readonly ins: readonly Value[]; readonly outs: readonly Value[] }
 
+/** An operation: one file in ops/ says its shapes, its kernel calls and its gradient. */
+export interface Op {
+  readonly name: string
+  /** The types of the outputs; throws a ShapeError when the operands do not fit. */
+  infer(ins: readonly Type[], attrs: Attrs, body: Signature | null): readonly Type[]
+  /** Emits the kernel calls that compute the outputs. */
+  lower(ctx: LowerContext): void
+  /** Absent where there is no gradient, and in the ops that gradients themselves are made of (algebra.ts has those). */
+  readonly vjp?: Vjp
+}
+
+/** How a rule differentiates what is inside its op: the pass itself, which rules may not import. */
+export type Gradients = (seeds: readonly { readonly y: Value; readonly dy: Value }[], wrt: readonly Value[]) => readonly (Value | null)[]
+
+/**
+ * The gradient of an op, in ops, by its outputs where that is possible: given the gradients of the outputs (null where there is none), those of
+ * the operands (null where none is needed or the op is constant there).
+ *
+ * @param need - which operands' gradients are asked for
+ */
+export type Vjp = (node: Node, dys: readonly (Value | null)[], need: readonly boolean[], gradients: Gradients) => readonly (Value | null)[]
+
 /** An operation applied to values. */
 export interface Node {
   readonly op: Op
@@ -143,8 +165,13 @@ export function located<T>(define: () => T): T {
   }
 }
 
+/** Ops that were applied. Names are unique, so a graph that was made here finds its ops without a list of all, which every bundle would carry. */
+const applied = new Map<string, Op>()
+export const appliedOp = (name: string): Op | undefined => applied.get(name)
+
 /** Applies an op: infers the types of its outputs, or throws a ShapeError that names the layer. */
 export function apply(op: Op, ins: readonly Value[], attrs: Attrs = {}, body: Body | null = null): readonly Value[] {
+  applied.set(op.name, op)
   const types = located(() => op.infer(ins, attrs, body))
   const outs: Value[] = []
   const node: Node = { op, ins: [...ins], attrs, body, scope: current.scope, path: current.path, outs }

@@ -3,9 +3,9 @@
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, isBatched, sameShape } from '../../core/shape.js'
 import { tracedMode } from '../graph/trace.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
+import { openRule } from './mode.js'
 import { operand } from './types.js'
 
 /** The momentum of an application, 0 to 1. */
@@ -27,6 +27,7 @@ export const averageOp: Op = {
     return [{ shape: stat.shape, dtype: 'f32' }]
   },
   lower() { throw new ShapeError('average: expected to be specialised before it is lowered') },
+  vjp: openRule,
 }
 
 /**

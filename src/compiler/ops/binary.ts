@@ -1,9 +1,8 @@
 // Elementwise functions of two values with broadcasting: shapes are aligned at the right, a dimension of 1 (or absent) repeats.
 import { binaryCode, type BinaryName } from '../../core/codes.js'
 import { sameShape } from '../../core/shape.js'
-import { apply1, type Scalar, type Value } from '../graph/value.js'
+import { apply1, type Op, type Scalar, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
 import { broadcastLoops, broadcastShapes } from './loops.js'
 import { requireF32 } from './types.js'
 

@@ -2,10 +2,11 @@
 import { message, ShapeError } from '../../core/errors.js'
 import { elements, formatShape, sameShape, type Shape } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
-import { apply, apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply, apply1, type Op, type Value } from '../graph/value.js'
 import { sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
 import type { Attrs } from '../type.js'
+import { rule1 } from '../rule.js'
+import { filled } from './shapes.js'
 import { operand, width } from './types.js'
 
 const axisOf = (attrs: Attrs): number => Number(attrs['axis'])
@@ -50,6 +51,17 @@ export const concatOp: Op = {
       to += dim(x.shape, axis)
     }
   },
+  // Each operand gets its own part.
+  vjp({ ins, attrs }, [dy], need) {
+    const axis = axisOf(attrs)
+    let from = 0
+    return ins.map((x, i) => {
+      const to = from + dim(x.shape, axis)
+      const part = dy === null || dy === undefined || need[i] !== true ? null : slice(dy, from, to, { axis })
+      from = to
+      return part
+    })
+  },
 }
 
 export const sliceOp: Op = {
@@ -64,6 +76,12 @@ export const sliceOp: Op = {
     const [axis, from, to] = [axisOf(ctx.attrs), Number(ctx.attrs['from']), Number(ctx.attrs['to'])]
     copyPart(ctx, axis, ctx.in(0), from, ctx.out(0), 0, to - from)
   },
+  // Zero beside the part.
+  vjp: /* @__PURE__ */ rule1((dy, x, _, attrs) => {
+    const [axis, from, to] = [axisOf(attrs), Number(attrs['from']), Number(attrs['to'])]
+    const zeros = (count: number): Value[] => (count === 0 ? [] : [filled(0, withDim(x.shape, axis, count))])
+    return concatenate([...zeros(from), dy, ...zeros(dim(x.shape, axis) - to)], { axis })
+  }),
 }
 
 const sizesOf = (attrs: Attrs): readonly number[] => (Array.isArray(attrs['sizes']) ? attrs['sizes'].map(Number) : [])
@@ -86,6 +104,7 @@ export const splitOp: Op = {
       from += count
     })
   },
+  vjp: ({ outs }, dys) => [concatenate(outs.map((y, i) => dys[i] ?? filled(0, y.shape)))],
 }
 
 /**

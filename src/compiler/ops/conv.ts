@@ -1,14 +1,14 @@
 // 2-D convolution of images [n, height, width, channels] with a kernel [rows, columns, channels / groups, filters], and its two gradients.
 // The three are one trilinear form Σ x·w·dy, seen from each of its sides, so the gradients of each are the other two. `fuse` gives the
-// convolution a bias and an activation.
+// convolution a bias and an activation: after gradients, whose rules need not know of them.
 import { NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
 import { CONV_COLUMNS, CONV_KERNEL_COLUMNS, CONV_KERNEL_ROWS, CONV_KERNEL_SMALL, CONV_MANY, CONV_ROWS, CONV_TALL, DEPTHWISE_CHANNELS, DEPTHWISE_PIXELS, DEPTHWISE_TAPS, KB, KC, PANEL } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import type { Attrs, Type } from '../type.js'
-import type { Op } from '../op.js'
 import { sizeAt, sizeOf, tilesOf, type LowerContext, type View } from '../program.js'
+import { rule2 } from '../rule.js'
 import { byBlocks, FEW } from './blocks.js'
 import { operand } from './types.js'
 
@@ -186,6 +186,7 @@ export const conv2dOp: Op = {
     const { filters, groups, channels } = g
     correlate(ctx, x, ctx.out(0), g, { w: ctx.in(1), tapStep: (channels / groups) * filters * 4, step: filters * 4, column: 4, groupStep: (filters / groups) * 4 }, ctx.ins[2])
   },
+  vjp: /* @__PURE__ */ rule2((dy, x, w, _, attrs) => convInput(attrs, dy, w, x.shape), (dy, x, w, _, attrs) => convKernel(attrs, x, dy, w.shape)),
 }
 
 export const conv2dInputOp: Op = {
@@ -205,6 +206,8 @@ export const conv2dInputOp: Op = {
     const last: View = { ...w, offset: w.offset + (kernel[0] * kernel[1] - 1) * tap }
     correlate(ctx, dy, ctx.out(0), { out: image, kernel, strides: [1, 1], dilation, groups }, { w: last, tapStep: -tap, step: 4, column: filters * 4, groupStep: (filters / groups) * 4 })
   },
+  // dx of (dy, w): g has the shape of x.
+  vjp: /* @__PURE__ */ rule2((g, _, w, __, attrs) => conv(attrs, g, w), (g, dy, w, _, attrs) => convKernel(attrs, g, dy, w.shape)),
 }
 
 /** Rows of a tile, at most so many, in fours, so that tiles are about equal. */
@@ -250,6 +253,8 @@ export const conv2dKernelOp: Op = {
     }, { tiles, writes: ['c'] })
     finish()
   },
+  // dw of (x, dy): g has the shape of w.
+  vjp: /* @__PURE__ */ rule2((g, x, dy, _, attrs) => convInput(attrs, dy, g, x.shape), (g, x, _, __, attrs) => conv(attrs, x, g)),
 }
 
 export interface ConvOptions {
@@ -283,8 +288,8 @@ const shared = (attrs: Attrs): Attrs =>
 const sizeAttr = (shape: Shape, from: 0 | 1): readonly number[] => shape.slice(from, from + 2).map(Number)
 
 /** conv2d of the same attributes. */
-export const convAlike = (attrs: Attrs, x: Value, w: Value): Value => apply1(conv2dOp, [x, w], shared(attrs))
+const conv = (attrs: Attrs, x: Value, w: Value): Value => apply1(conv2dOp, [x, w], shared(attrs))
 /** The gradient of conv2d by images of shape `like`. */
-export const convInput = (attrs: Attrs, dy: Value, w: Value, like: Shape): Value => apply1(conv2dInputOp, [dy, w], { ...shared(attrs), size: sizeAttr(like, 1) })
+const convInput = (attrs: Attrs, dy: Value, w: Value, like: Shape): Value => apply1(conv2dInputOp, [dy, w], { ...shared(attrs), size: sizeAttr(like, 1) })
 /** The gradient of conv2d by a kernel of shape `like`. */
-export const convKernel = (attrs: Attrs, x: Value, dy: Value, like: Shape): Value => apply1(conv2dKernelOp, [x, dy], { ...shared(attrs), size: sizeAttr(like, 0) })
+const convKernel = (attrs: Attrs, x: Value, dy: Value, like: Shape): Value => apply1(conv2dKernelOp, [x, dy], { ...shared(attrs), size: sizeAttr(like, 0) })

@@ -1,11 +1,11 @@
 // dropout: elements become +0 with a probability, the rest grow. Its random words are a function of the stream, the step and the sample's
 // index in the data, so that its own gradient draws the same ones again.
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import { nextStream } from '../graph/trace.js'
 import { elements } from '../../core/shape.js'
 import { sizeOf, tilesOf } from '../program.js'
 import { ROWS } from '../kernels.js'
+import { rule2 } from '../rule.js'
 import { operand } from './types.js'
 
 export const dropoutOp: Op = {
@@ -22,6 +22,7 @@ export const dropoutOp: Op = {
       scale: { f32: 1 / (1 - rate) }, index: ctx.in(1), step: ctx.slot('step', 1), key: ctx.slot(`key:dropout/${String(ctx.attrs['stream'])}`, 2),
     }, { tiles: tilesOf({ per: 1 }, ROWS), writes: ['y'], inplace: ['x'] })
   },
+  vjp: /* @__PURE__ */ rule2((dy, _, samples, __, attrs) => apply1(dropoutOp, [dy, samples], attrs)),
 }
 
 /**

@@ -1,5 +1,5 @@
-// Every op by its name: what loading a model needs. Their gradients stand in ../vjps/.
-import type { Op } from '../op.js'
+// Every op by its name: what reading a file needs, and nothing else may name, since it brings all ops along.
+import type { Op } from '../graph/value.js'
 import { averageOp } from './average.js'
 import { binaryOps } from './binary.js'
 import { conv2dInputOp, conv2dKernelOp, conv2dOp } from './conv.js'

@@ -1,8 +1,8 @@
 // Sparse cross-entropy: logits against class numbers. (The other losses are made of elementwise ops and reductions.)
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
+import { rule2 } from '../rule.js'
 import { rowwise } from './softmax.js'
 import { operand, width } from './types.js'
 
@@ -19,6 +19,7 @@ export const sparseXentOp: Op = {
     const { rows, width: w, tiles } = rowwise('sparseXent', ctx.in(0).shape)
     ctx.call('f32_sparse_xent', { x: ctx.in(0), labels: ctx.in(1), y: ctx.out(0), rows, width: w }, { tiles, writes: ['y'] })
   },
+  vjp: /* @__PURE__ */ rule2((dy, x, labels) => apply1(sparseXentGradOp, [x, labels, dy])),
 }
 
 export const sparseXentGradOp: Op = {

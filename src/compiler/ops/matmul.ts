@@ -4,11 +4,11 @@ import { ShapeError } from '../../core/errors.js'
 import { binaryCode, NO_ACTIVATION, unaryCode, type UnaryName } from '../../core/codes.js'
 import { formatShape, sameShape, type Dim, type Shape } from '../../core/shape.js'
 import { ELEMENTS, GEMM_COLUMNS, GEMM_ROWS, GEMV_COLUMNS, GEMV_ROWS, KB, PANEL } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
 import type { Type } from '../type.js'
 import { sizeAt, sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
+import { rule2 } from '../rule.js'
 import { byBlocks } from './blocks.js'
 import { requireF32 } from './types.js'
 
@@ -85,6 +85,11 @@ export const matmulOp: Op = {
     split.finish()
     if (accumulate && !adds) addTo(ctx, ctx.in(2), c, y)
   },
+  // C = A·B: dA = dC·Bᵀ, dB = Aᵀ·dC; the other forms alike. `fuse` comes after gradients, so there is no bias here.
+  vjp: /* @__PURE__ */ rule2(
+    (dc, _, b, __, { transposeA, transposeB }) => (transposeA === true ? matmul(b, dc, { transposeB: true }) : matmul(dc, b, { transposeB: transposeB !== true })),
+    (dc, a, _, __, { transposeA, transposeB }) => (transposeA === true ? matmul(a, dc) : transposeB === true ? matmul(dc, a, { transposeA: true }) : matmul(a, dc, { transposeA: true })),
+  ),
 }
 
 /** The words of a fused activation. */

@@ -2,9 +2,9 @@
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
 import { ELEMENTS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import { sizeOf, tilesOf } from '../program.js'
+import { noGradient } from '../rule.js'
 import { rowwise } from './softmax.js'
 import { operand, width } from './types.js'
 
@@ -19,6 +19,7 @@ export const argMaxOp: Op = {
     const { rows, width: w, tiles } = rowwise('argMax', ctx.in(0).shape)
     ctx.call('i32_arg_max', { x: ctx.in(0), y: ctx.out(0), rows, width: w }, { tiles, writes: ['y'] })
   },
+  vjp: noGradient,
 }
 
 export const sameIndexOp: Op = {
@@ -33,6 +34,7 @@ export const sameIndexOp: Op = {
     const length = sizeOf(ctx.in(0).shape)
     ctx.call('i32_equal', { a: ctx.in(0), b: ctx.in(1), y: ctx.out(0), length }, { tiles: tilesOf(length, ELEMENTS), writes: ['y'] })
   },
+  vjp: noGradient,
 }
 
 export const totalOp: Op = {

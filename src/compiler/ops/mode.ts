@@ -2,10 +2,14 @@
 // known and it does not come into being.
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value, type Vjp } from '../graph/value.js'
 import { tracedMode } from '../graph/trace.js'
+import { rule2 } from '../rule.js'
+import { filled } from './shapes.js'
 import { operand } from './types.js'
+
+/** Of what is still open: each branch gets the gradient in its own mode, zeros in the other. */
+export const openRule: Vjp = /* @__PURE__ */ rule2((dy) => byMode(dy, filled(0, dy.shape)), (dy) => byMode(filled(0, dy.shape), dy))
 
 export const byModeOp: Op = {
   name: 'byMode',
@@ -18,6 +22,7 @@ export const byModeOp: Op = {
     return [{ shape: train.shape, dtype: train.dtype }]
   },
   lower() { throw new ShapeError('byMode: expected to be specialised before it is lowered') },
+  vjp: openRule,
 }
 
 /**

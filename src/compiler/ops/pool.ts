@@ -2,11 +2,11 @@
 // missing in front, and what lies outside the image counts for nothing.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, type Dim, type Shape } from '../../core/shape.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import { POOL_ROWS } from '../kernels.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type Size } from '../program.js'
+import { rule1 } from '../rule.js'
 import { operand } from './types.js'
 
 /** 'valid': windows that lie within the image; 'same': as many as there are positions, by the stride, beyond the edges too. */
@@ -86,6 +86,7 @@ export const maxPool2dOp: Op = {
     const g = geometry('maxPool2d', ctx.in(0).shape, ctx.attrs)
     ctx.call('f32_max_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.out), writes: ['y'] })
   },
+  vjp: /* @__PURE__ */ rule1((dy, x, _, attrs) => apply1(maxPool2dGradOp, [x, dy], attrs)),
 }
 
 /** With `relu: true` (`fuse` says it), what reluGrad of the same x makes of that. */
@@ -110,6 +111,7 @@ export const averagePool2dOp: Op = {
     const g = geometry('averagePool2d', ctx.in(0).shape, ctx.attrs)
     ctx.call('f32_average_pool', { x: ctx.in(0), y: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.out), writes: ['y'] })
   },
+  vjp: /* @__PURE__ */ rule1((dy, x, _, attrs) => apply1(averagePool2dGradOp, [dy], { ...attrs, image: x.shape.slice(1, 3).map(Number) })),
 }
 
 export const averagePool2dGradOp: Op = {
@@ -119,6 +121,8 @@ export const averagePool2dGradOp: Op = {
     const g = gradientGeometry('averagePool2dGrad', ctx.in(0).shape, ctx.attrs)
     ctx.call('f32_average_pool_grad', { dy: ctx.in(0), dx: ctx.out(0), ...wordsOf(g) }, { tiles: tilesEach(g, g.y.size), writes: ['dx'] })
   },
+  // Averages are linear: the gradient of their gradient is the pooling itself.
+  vjp: /* @__PURE__ */ rule1((g, _, __, { image: _image, ...attrs }) => apply1(averagePool2dOp, [g], attrs)),
 }
 
 const attrsOf = ({ poolSize, strides, padding }: PoolOptions): Attrs => ({ poolSize: [...poolSize], strides: [...strides], padding })

@@ -2,11 +2,13 @@
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
 import { ELEMENTS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import { sizeOf, tilesOf } from '../program.js'
 import type { Attrs } from '../type.js'
+import { rule2 } from '../rule.js'
+import { greater, mul } from './binary.js'
 import { operand } from './types.js'
+import { abs, affine } from './unary.js'
 
 /** The largest integer on either side: 127 of 8 bits. */
 function levelsOf(attrs: Attrs): number {
@@ -33,6 +35,8 @@ export const fakeQuantOp: Op = {
     ctx.call('f32_fake_quant', { x, range, y: ctx.out(0), outer, inner, rangeStride: range.shape.length, levels: { f32: levelsOf(ctx.attrs) } },
       { tiles: typeof inner === 'number' ? tilesOf(outer, 1, Math.ceil(inner / ELEMENTS)) : tilesOf(inner, ELEMENTS), writes: ['y'], inplace: ['x'] })
   },
+  // Straight-through; where x was clipped there is none.
+  vjp: /* @__PURE__ */ rule2((dy, x, range, _, { limited }) => (limited === true ? mul(dy, affine(greater(abs(x), range), -1, 1)) : dy)),
 }
 
 /**

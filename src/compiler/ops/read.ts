@@ -4,8 +4,8 @@ import { EquigradError, ShapeError } from '../../core/errors.js'
 import { dtypeCode } from '../../core/codes.js'
 import { elements, isBatched } from '../../core/shape.js'
 import { ROWS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
+import { noGradient } from '../rule.js'
 import { operand } from './types.js'
 
 export const readOp: Op = {
@@ -26,6 +26,7 @@ export const readOp: Op = {
       scale: { f32: Number(ctx.attrs['scale'] ?? 1) }, offset: { f32: Number(ctx.attrs['offset'] ?? 0) },
     }, { tiles: { per: 1, div: ROWS }, writes: ['y'] })
   },
+  vjp: noGradient,
 }
 
 /**

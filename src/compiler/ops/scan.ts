@@ -5,37 +5,17 @@
 // calls of one step, so neither its size nor the time it takes to plan depends on T. A slice is copied out of a sequence, or into one, by one
 // kernel, whose addresses advance.
 import { describe, message, ShapeError } from '../../core/errors.js'
-import { dtypeBytes, elements, formatShape, isBatched, sameShape, type Shape } from '../../core/shape.js'
-import { apply, apply1, constant, inScope, rewrite, topological, Value, type Node } from '../graph/value.js'
+import { dtypeBytes, elements, formatShape, isBatched, sameShape } from '../../core/shape.js'
+import { apply1, constant, rewrite, topological, Value, type Op } from '../graph/value.js'
 import { ELEMENTS, ROWS } from '../kernels.js'
-import type { Op } from '../op.js'
 import { sizeOf, tilesOf, type LowerContext, type Size, type View } from '../program.js'
-import type { Attrs, Type } from '../type.js'
+import type { Type } from '../type.js'
+import { noGradient } from '../rule.js'
+import { applyScan, bodyInput, scanAttrs, stackedShape, stepShape, withNext } from './scan-parts.js'
+import { scanVjp } from './scan-gradient.js'
 import { select } from './select.js'
 import { reshape } from './shapes.js'
 import { operand } from './types.js'
-
-/** How many of a scan's operands are carries and sequences (the others are consts), its steps, and whether it begins at the last. */
-export interface ScanAttrs { readonly carries: number; readonly xs: number; readonly steps: number; readonly reverse: boolean }
-
-export function scanAttrs(attrs: Attrs): ScanAttrs {
-  const count = (key: string): number => {
-    const value = attrs[key]
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw new ShapeError(`scan: expected a count '${key}', got ${String(value)}`)
-    return value
-  }
-  const made = { carries: count('carries'), xs: count('xs'), steps: count('steps'), reverse: attrs['reverse'] === true }
-  if (made.steps < 1) throw new ShapeError('scan: expected at least one step, got 0')
-  return made
-}
-
-/** The shape of all steps together, and that of one. */
-export const stackedShape = (shape: Shape, steps: number): Shape => (isBatched(shape) ? ['n', steps, ...shape.slice(1)] : [steps, ...shape])
-export function stepShape(shape: Shape, steps: number): Shape {
-  const axis = isBatched(shape) ? 1 : 0
-  if (shape[axis] !== steps) throw new ShapeError(`scan: expected sequences of ${steps} steps, got ${formatShape(shape)}`)
-  return shape.filter((_, i) => i !== axis)
-}
 
 const same = (a: Type | undefined, b: Type): boolean => a !== undefined && a.dtype === b.dtype && sameShape(a.shape, b.shape)
 const named = (t: Type | undefined): string => (t === undefined ? 'nothing' : `${t.dtype}${formatShape(t.shape)}`)
@@ -75,6 +55,7 @@ export const scanOp: Op = {
       next.forEach((v, i) => { const c = carried[i]; if (c !== undefined && c.buffer !== v.buffer) move(ctx, v, c, false) })
     })
   },
+  vjp: scanVjp,
 }
 
 function move(ctx: LowerContext, x: View, y: View, inplace: boolean): void {
@@ -91,43 +72,6 @@ function slice(ctx: LowerContext, { stack, one, steps, reverse, into }: { readon
     { tiles: tilesOf(rows, ROWS), writes: ['y'] })
 }
 
-/** An input that stands for an operand of a body. */
-export const bodyInput = (name: string, { shape, dtype }: Type): Value =>
-  new Value(shape, dtype, { kind: 'input', spec: { name, data: dtype, scale: 1, offset: 0, classes: null } })
-
-/** What a scan is made of: each operand with the input that stands for it in the body. */
-export interface ScanParts {
-  readonly carries: readonly { readonly from: Value; readonly in: Value; readonly next: Value }[]
-  readonly xs: readonly { readonly from: Value; readonly in: Value }[]
-  readonly consts: readonly { readonly from: Value; readonly in: Value }[]
-  readonly ys: readonly Value[]
-  readonly steps: number
-  readonly reverse: boolean
-}
-
-/** Applies scan; operands that no step uses are left out, and what is asked for twice is stacked once. */
-export function applyScan({ carries, xs, consts, ys, steps, reverse }: ScanParts): { readonly carries: readonly Value[]; readonly ys: readonly Value[] } {
-  const distinct = [...new Set(ys)]
-  const outs = [...carries.map(({ next }) => next), ...distinct]
-  const used = new Set([...outs, ...topological(outs).flatMap((node) => node.ins)])
-  const [x, k] = [xs.filter((o) => used.has(o.in)), consts.filter((o) => used.has(o.in))]
-  const operands = [...carries, ...x, ...k]
-  const made = apply(scanOp, operands.map((o) => o.from), { carries: carries.length, xs: x.length, steps, reverse }, { ins: operands.map((o) => o.in), outs })
-  return { carries: made.slice(0, carries.length), ys: ys.flatMap((y) => made[carries.length + distinct.indexOf(y)] ?? []) }
-}
-
-/** A scan with other operands and another body: those that it no longer uses are left out. */
-export function rebuildScan(node: Node, ins: readonly Value[], outs: readonly Value[]): readonly Value[] {
-  const { carries, xs, steps, reverse } = scanAttrs(node.attrs)
-  const pairs = (from: number, to: number): { readonly from: Value; readonly in: Value }[] =>
-    ins.slice(from, to).flatMap((v, i) => { const inner = node.body?.ins[from + i]; return inner === undefined ? [] : [{ from: v, in: inner }] })
-  const made = inScope(node.scope, () => applyScan({
-    carries: pairs(0, carries).flatMap((pair, i) => { const next = outs[i]; return next === undefined ? [] : [{ ...pair, next }] }),
-    xs: pairs(carries, carries + xs), consts: pairs(carries + xs, ins.length), ys: outs.slice(carries), steps, reverse,
-  }), node.path)
-  return [...made.carries, ...made.ys]
-}
-
 /** u8 [n, T, …shape]: 1 at the steps below a sample's length, else 0. */
 export const lengthMaskOp: Op = {
   name: 'lengthMask',
@@ -141,6 +85,7 @@ export const lengthMaskOp: Op = {
     const rows = sizeOf(ctx.in(0).shape)
     ctx.call('length_mask', { lengths: ctx.in(0), y: ctx.out(0), rows, steps: Number(ctx.attrs['steps']), width: Number(ctx.attrs['width']) }, { tiles: tilesOf(rows, ROWS), writes: ['y'] })
   },
+  vjp: noGradient,
 }
 
 /**
@@ -202,8 +147,8 @@ export function scan(step: Step, initial: readonly Value[], xs: readonly Value[]
   const { masks, carries: next, ys } = sitOut(result, carries.map((c) => c.in), options.lengths, steps)
   slices.push(...masks)
   const { outs, consts } = closed([...next, ...ys], new Set([...carries, ...slices].map((o) => o.in)))
-  return applyScan({
-    carries: carries.flatMap((c, i) => { const next = outs[i]; return next === undefined ? [] : [{ ...c, next }] }),
+  return applyScan(scanOp, {
+    carries: withNext(carries, outs),
     xs: slices, consts, ys: outs.slice(carries.length), steps, reverse: options.reverse === true,
   })
 }

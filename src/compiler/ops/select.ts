@@ -2,9 +2,9 @@
 import { ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
 import { ELEMENTS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, constant, type Op, type Value } from '../graph/value.js'
 import { sizeOf, tilesOf } from '../program.js'
+import { sum } from './reduce.js'
 import { operand } from './types.js'
 
 export const selectOp: Op = {
@@ -22,6 +22,12 @@ export const selectOp: Op = {
     const length = sizeOf(mask.shape)
     ctx.call('f32_select', { mask, a, b, y: ctx.out(0), length, aStride: a.shape.length === 0 ? 0 : 1, bStride: b.shape.length === 0 ? 0 : 1 },
       { tiles: tilesOf(length, ELEMENTS), writes: ['y'] })
+  },
+  vjp({ ins: [mask, a, b] }, [dy], need) {
+    if (mask === undefined || a === undefined || b === undefined || dy === undefined || dy === null) return [null, null, null]
+    const zero = constant([], 'f32', [0])
+    const fit = (g: Value, like: Value): Value => (like.shape.length === 0 ? sum(g) : g)
+    return [null, need[1] === true ? fit(select(mask, dy, zero), a) : null, need[2] === true ? fit(select(mask, zero, dy), b) : null]
   },
 }
 

@@ -2,9 +2,8 @@
 import { ShapeError } from '../../core/errors.js'
 import { binaryCode } from '../../core/codes.js'
 import { elements, formatShape, isBatched, sameShape, type Shape } from '../../core/shape.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, constant, type Op, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
 import { broadcastLoops, broadcastShapes } from './loops.js'
 import { sum } from './reduce.js'
 import { operand } from './types.js'
@@ -44,6 +43,9 @@ export const expandOp: Op = {
  * @throws ShapeError when it does not
  */
 export const expand = (x: Value, shape: Shape): Value => (sameShape(x.shape, shape) ? x : apply1(expandOp, [x], { shape: shapeAttr(shape) }))
+
+/** One number throughout a shape. */
+export const filled = (value: number, shape: Shape): Value => expand(constant([], 'f32', [value]), shape)
 
 export const reshapeOp: Op = {
   name: 'reshape',

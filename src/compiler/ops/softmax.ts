@@ -2,10 +2,14 @@
 import { sameShape, type Shape } from '../../core/shape.js'
 import { ROWS, type KernelName } from '../kernels.js'
 import { ShapeError } from '../../core/errors.js'
-import { apply1, type Value } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, type Op, type Value, type Vjp } from '../graph/value.js'
 import { sizeOf, tilesOf, type Size } from '../program.js'
+import { rule1, rule2 } from '../rule.js'
+import { mul, sub } from './binary.js'
+import { sum } from './reduce.js'
+import { expand, reshape } from './shapes.js'
 import { operand, width } from './types.js'
+import { exp, neg } from './unary.js'
 
 /** Rows and width of a value that is worked on row by row, and the tiles of that. */
 export function rowwise(op: string, shape: Shape): { readonly rows: Size; readonly width: number; readonly tiles: Size } {
@@ -13,8 +17,9 @@ export function rowwise(op: string, shape: Shape): { readonly rows: Size; readon
   return { rows, width: width(op, shape), tiles: tilesOf(rows, ROWS) }
 }
 
-const forward = (name: string, kernel: 'f32_softmax' | 'f32_log_softmax'): Op => ({
+const forward = (name: string, kernel: 'f32_softmax' | 'f32_log_softmax', grad: () => Op): Op => ({
   name,
+  vjp: rule1((dy, _, y) => apply1(grad(), [y, dy])),
   infer(ins) {
     const x = operand(name, ins, 0)
     width(name, x.shape)
@@ -26,8 +31,8 @@ const forward = (name: string, kernel: 'f32_softmax' | 'f32_log_softmax'): Op =>
   },
 })
 
-const backward = (name: string, kernel: Extract<KernelName, 'f32_softmax_grad' | 'f32_log_softmax_grad'>): Op => ({
-  name,
+const backward = (name: string, kernel: Extract<KernelName, 'f32_softmax_grad' | 'f32_log_softmax_grad'>, vjp: Vjp): Op => ({
+  name, vjp,
   infer(ins) {
     const y = operand(name, ins, 0)
     if (!sameShape(y.shape, operand(name, ins, 1).shape)) throw new ShapeError(`${name}: expected a gradient of the output's shape`)
@@ -39,10 +44,20 @@ const backward = (name: string, kernel: Extract<KernelName, 'f32_softmax_grad' |
   },
 })
 
-export const softmaxOp: Op = forward('softmax', 'f32_softmax')
-export const logSoftmaxOp: Op = forward('logSoftmax', 'f32_log_softmax')
-export const softmaxGradOp: Op = backward('softmaxGrad', 'f32_softmax_grad')
-export const logSoftmaxGradOp: Op = backward('logSoftmaxGrad', 'f32_log_softmax_grad')
+export const softmaxOp: Op = /* @__PURE__ */ forward('softmax', 'f32_softmax', () => softmaxGradOp)
+export const logSoftmaxOp: Op = /* @__PURE__ */ forward('logSoftmax', 'f32_log_softmax', () => logSoftmaxGradOp)
+
+/** A sum over the last axis that stays there as 1, in the shape of x. */
+const rowSum = (x: Value): Value => expand(reshape(sum(x, -1), [...x.shape.slice(0, -1), 1]), x.shape)
+
+/** f = y·(dy − Σ dy·y): by dy the same form again (it is symmetric), by y: g·(dy − Σ dy·y) − dy·Σ g·y. */
+export const softmaxGradOp: Op = /* @__PURE__ */ backward('softmaxGrad', 'f32_softmax_grad', /* @__PURE__ */ rule2(
+  (g, y, dy) => sub(mul(g, sub(dy, rowSum(mul(dy, y)))), mul(dy, rowSum(mul(g, y)))), (g, y) => apply1(softmaxGradOp, [y, g]),
+))
+/** f = dy − eʸ·Σ dy: by dy: g − Σ g·eʸ, by y: −g·eʸ·Σ dy. */
+export const logSoftmaxGradOp: Op = /* @__PURE__ */ backward('logSoftmaxGrad', 'f32_log_softmax_grad', /* @__PURE__ */ rule2(
+  (g, y, dy) => neg(mul(mul(g, exp(y)), rowSum(dy))), (g, y) => sub(g, rowSum(mul(g, exp(y)))),
+))
 
 /** exp(x) / Σ exp(x) over the last axis. */
 export const softmax = (x: Value): Value => apply1(softmaxOp, [x])

@@ -1,9 +1,8 @@
 // Elementwise functions of one value.
 import { unaryCode, type UnaryName } from '../../core/codes.js'
 import { ELEMENTS } from '../kernels.js'
-import { apply1, type Value } from '../graph/value.js'
+import { apply1, type Op, type Value } from '../graph/value.js'
 import type { Attrs } from '../type.js'
-import type { Op } from '../op.js'
 import { sizeOf, tilesOf } from '../program.js'
 import { operand } from './types.js'
 

@@ -2,9 +2,9 @@
 // `strip` puts a plain weight back; `specialise` removes it, so that no other pass meets one.
 import { describe, message, ShapeError } from '../../core/errors.js'
 import { formatShape, isBatched } from '../../core/shape.js'
-import { apply1, rewrite, topological, Value, type Node } from '../graph/value.js'
-import type { Op } from '../op.js'
+import { apply1, rewrite, topological, Value, type Node, type Op } from '../graph/value.js'
 import type { Attrs } from '../type.js'
+import { rule1 } from '../rule.js'
 import { operand } from './types.js'
 
 const keyOf = (attrs: Attrs): string => {
@@ -23,6 +23,7 @@ export const weightOp: Op = {
     return [{ shape, dtype: 'f32' }]
   },
   lower: (ctx) => ctx.alias(0, ctx.in(0)),
+  vjp: /* @__PURE__ */ rule1((dy) => dy),
 }
 
 /** `expression`, marked as what layers get for the weight of this key; `trainable`: was that trained before an expression stood for it? */

@@ -3,10 +3,7 @@
 // no bit changes.
 import { sameShape } from '../../core/shape.js'
 import { apply, inScope, rewrite, topological, type Node, type Value } from '../graph/value.js'
-import { conv2dOp } from '../ops/conv.js'
-import { matmulOp } from '../ops/matmul.js'
-import { maxPool2dGradOp } from '../ops/pool.js'
-import { scanAttrs, scanOp } from '../ops/scan.js'
+import { scanAttrs } from '../ops/scan-parts.js'
 
 /** Activations that the kernels of matmul and convolution apply to their finished sums. */
 const fusible: ReadonlySet<string> = new Set(['relu', 'leakyRelu', 'elu', 'sigmoid', 'tanh'])
@@ -40,7 +37,7 @@ function joinScans(fetches: readonly Value[]): readonly Value[] {
       const group = groupOf.get(node)
       if (group === undefined || node.body === null) return undefined
       const { carries } = scanAttrs(node.attrs)
-      const made = group.made ??= inScope(node.scope, () => apply(scanOp, ins, node.attrs, { ins: node.body?.ins ?? [], outs: group.outs }), node.path)
+      const made = group.made ??= inScope(node.scope, () => apply(node.op, ins, node.attrs, { ins: node.body?.ins ?? [], outs: group.outs }), node.path)
       return node.body.outs.flatMap((v, i) => made[i < carries ? i : group.outs.indexOf(v, carries)] ?? [])
     },
   })
@@ -67,7 +64,7 @@ function fuseJoined(fetches: readonly Value[]): readonly Value[] {
         const [before, v] = [node.ins[i], ins[i]]
         if (before === undefined || uses.get(before) !== 1 || v?.source.kind !== 'node') return undefined
         const { node: made } = v.source
-        return (made.op === matmulOp || made.op === conv2dOp) && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
+        return (made.op.name === 'matmul' || made.op.name === 'conv2d') && made.attrs['activation'] === undefined && made.attrs['accumulate'] === undefined ? made : undefined
       }
       if (node.op.name === 'reluGrad') return behindPooling(node, ins, uses)
       const first = product(0)
@@ -90,7 +87,7 @@ function withBias(node: Node, product: Node, bias: Value | undefined): readonly 
 /** A bare product, added to a value of its shape. */
 function accumulated(node: Node, product: Node | undefined, to: Value | undefined): readonly Value[] | undefined {
   const y = node.outs[0]
-  if (product?.op !== matmulOp || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
+  if (product?.op.name !== 'matmul' || product.ins.length > 2 || to === undefined || y === undefined || !sameShape(to.shape, y.shape) || !sameShape(product.outs[0]?.shape ?? [], y.shape)) return undefined
   return fused(node, product, [...product.ins, to], { accumulate: true })
 }
 
@@ -99,7 +96,7 @@ function behindPooling(node: Node, [y, dy]: readonly Value[], uses: ReadonlyMap<
   const before = node.ins[1]
   if (before === undefined || uses.get(before) !== 1 || dy?.source.kind !== 'node') return undefined
   const { node: pooling } = dy.source
-  return pooling.op === maxPool2dGradOp && pooling.ins[0] === y ? fused(node, pooling, pooling.ins, { relu: true }) : undefined
+  return pooling.op.name === 'maxPool2dGrad' && pooling.ins[0] === y ? fused(node, pooling, pooling.ins, { relu: true }) : undefined
 }
 
 const fused = (node: Node, product: Node, ins: readonly Value[], attrs: Node['attrs']): readonly Value[] =>

@@ -1,13 +1,16 @@
 // gradients: reverse-mode differentiation, from values to values, by the ops' own rules. It knows no loss and no parameter.
 import { EquigradError, ShapeError } from '../../core/errors.js'
 import { formatShape, sameShape } from '../../core/shape.js'
-import { constant, inScope, topological, type Value } from '../graph/value.js'
+import { inScope, topological, type Op, type Value, type Vjp } from '../graph/value.js'
+import { algebra } from '../algebra.js'
 import { add } from '../ops/binary.js'
-import { expand } from '../ops/shapes.js'
-import { vjps } from '../vjps/index.js'
+import { filled } from '../ops/shapes.js'
 
 /** Where a gradient starts: `dy` is ones when left out. */
 export interface Seed { readonly y: Value; readonly dy?: Value }
+
+/** The rule of an op, if it has one. */
+export const ruleOf = (op: Op): Vjp | undefined => op.vjp ?? algebra.get(op.name)
 
 /**
  * The gradients of Σ y·dy by each of `wrt`, as values of the same vocabulary.
@@ -29,7 +32,7 @@ export function gradients(seeds: readonly Seed[], wrt: readonly Value[]): readon
   }
   for (const { y, dy } of seeds) {
     if (dy !== undefined && !sameShape(dy.shape, y.shape)) throw new ShapeError(`gradients: expected a seed of shape ${formatShape(y.shape)}, got ${formatShape(dy.shape)}`)
-    if (depends.has(y)) contribute(y, dy ?? expand(constant([], 'f32', [1]), y.shape))
+    if (depends.has(y)) contribute(y, dy ?? filled(1, y.shape))
   }
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i]
@@ -37,7 +40,7 @@ export function gradients(seeds: readonly Seed[], wrt: readonly Value[]): readon
     const dys = node.outs.map((v) => found.get(v) ?? null)
     const need = node.ins.map((v) => depends.has(v))
     if (dys.every((d) => d === null) || !need.includes(true)) continue
-    const rule = vjps.get(node.op.name)
+    const rule = ruleOf(node.op)
     if (rule === undefined) throw new EquigradError(`gradients: expected ops that have a gradient, got '${node.op.name}'${node.path === '' ? '' : ` in ${node.path}`}, which has none.`)
     const dxs = inScope(node.scope, () => rule(node, dys, need, gradients), node.path)
     node.ins.forEach((v, j) => {

@@ -4,7 +4,7 @@ import { tracedMode, type Mode } from '../graph/trace.js'
 import { everyNode, rewrite, topological, type Node, type Value } from '../graph/value.js'
 import { momentumOf } from '../ops/average.js'
 import { add } from '../ops/binary.js'
-import { rebuildScan } from '../ops/scan.js'
+import { rebuildScan } from '../ops/scan-parts.js'
 import { affine } from '../ops/unary.js'
 
 export type { Mode } from '../graph/trace.js'

@@ -1,5 +1,26 @@
 // Workers of the host: threads of Node, Deno and Bun, or those of a page. What differs between them ends here.
 
+/**
+ * Why this host has no lanes, or null.
+ *
+ * @param threads - its module node:worker_threads, or undefined in a page
+ */
+export function lacking(threads: unknown): string | null {
+  if (typeof SharedArrayBuffer === 'undefined') return 'no SharedArrayBuffer: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  if (threads === undefined && (typeof Worker === 'undefined' || typeof Blob === 'undefined')) return 'no workers'
+  return null
+}
+
+/** May this thread wait for others? The main thread of a page may not. */
+export function mayWait(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What a worker is told when it starts. */
 export interface LaneStart {
   readonly module: WebAssembly.Module
@@ -50,7 +71,8 @@ interface Thread {
   terminate(): unknown
 }
 interface Threads { readonly Worker: new (source: string, options: { readonly eval: true; readonly workerData: LaneStart; readonly execArgv: readonly string[] }) => Thread }
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What an error says. */
+export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /**
  * Starts a worker, which keeps neither the process nor what `events` does not reach alive.

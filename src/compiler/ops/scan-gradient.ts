@@ -4,17 +4,13 @@
 // Order of summation (law 3). A const that is only ever the second operand of a matmul in the body (a weight) gets its gradient from one GEMM
 // over the stacked steps: Σ over samples ascending, for each over t ascending; one such sum for each matmul, added in the order of the body.
 // Any other const's gradient is added up from the last step run to the first (t descending), each step's own sum finished first.
-import { constant, rewrite, topological, type Node, type Value } from '../graph/value.js'
-import { add } from '../ops/binary.js'
-import { matmul } from '../ops/matmul.js'
-import { applyScan, bodyInput, scanAttrs } from '../ops/scan.js'
-import { expand } from '../ops/shapes.js'
-import type { Vjp } from './vjp.js'
+import { rewrite, topological, type Node, type Value, type Vjp } from '../graph/value.js'
+import { add } from './binary.js'
+import { matmul } from './matmul.js'
+import { applyScan, bodyInput, operandsOf, scanAttrs, withNext, type Operand } from './scan-parts.js'
+import { filled } from './shapes.js'
 
-/** An operand of the reverse scan's body, with what it stands for. */
-interface Pair { readonly from: Value; readonly in: Value }
-
-const zeros = ({ shape }: Value): Value => expand(constant([], 'f32', [0]), shape)
+const zeros = ({ shape }: Value): Value => filled(0, shape)
 
 /** The matmuls in which a value is the second operand, if that is all it is used for. */
 function products(weight: Value, nodes: readonly Node[], outs: readonly Value[], outside: ReadonlySet<Value>): readonly Node[] {
@@ -32,8 +28,8 @@ export const scanVjp: Vjp = (node, dys, need, gradients) => {
   const consts = new Set(body.ins.slice(carried + xs))
 
   // Seeds of one step: gradients of the carries that leave it, which come from the step after, and of its outputs.
-  const carriesIn: Pair[] = []
-  const slices: Pair[] = []
+  const carriesIn: Operand[] = []
+  const slices: Operand[] = []
   const seeds: { y: Value; dy: Value }[] = []
   body.outs.forEach((y, i) => {
     const dy = dys[i] ?? null
@@ -82,20 +78,19 @@ export const scanVjp: Vjp = (node, dys, need, gradients) => {
   const wanted = [...new Set([...[...residuals].flatMap(([v, inner]) => (used.has(inner) ? [v] : [])), ...factors])]
 
   // The forward scan again, with what is wanted of it. Its inputs are the same, so that it can be joined with the one there is.
-  const pair = (i: number): Pair[] => { const [from, inner] = [node.ins[i], body.ins[i]]; return from === undefined || inner === undefined ? [] : [{ from, in: inner }] }
-  const pairs = (from: number, to: number): Pair[] => Array.from({ length: to - from }, (_, i) => i + from).flatMap(pair)
+  const pairs = (from: number, to: number): readonly Operand[] => operandsOf(node, from, to)
   const known = new Map<Value, Value>()
   if (wanted.length > 0) {
-    const extended = applyScan({
-      carries: pairs(0, carried).flatMap((p, i) => { const next = body.outs[i]; return next === undefined ? [] : [{ ...p, next }] }),
+    const extended = applyScan(node.op, {
+      carries: withNext(pairs(0, carried), body.outs),
       xs: pairs(carried, carried + xs), consts: pairs(carried + xs, node.ins.length), ys: [...body.outs.slice(carried), ...wanted], steps, reverse,
     })
     wanted.forEach((v, i) => { const stack = extended.ys[body.outs.length - carried + i]; if (stack !== undefined) known.set(v, stack) })
   }
   const stack = (v: Value): Value | undefined => isSlice.get(v) ?? known.get(v)
 
-  const back = applyScan({
-    carries: [...carriesIn, ...accumulated].flatMap((c, i) => { const next = fresh[i]; return next === undefined ? [] : [{ from: c.from, in: c.in, next }] }),
+  const back = applyScan(node.op, {
+    carries: withNext([...carriesIn, ...accumulated], fresh),
     xs: [...slices, ...pairs(carried, carried + xs), ...[...residuals].flatMap(([v, inner]) => { const from = known.get(v); return from === undefined ? [] : [{ from, in: inner }] })],
     consts: pairs(carried + xs, node.ins.length), ys: fresh.slice(dcarries.length + accumulated.length), steps, reverse: !reverse,
   })

@@ -1,0 +1,3 @@
+import worker from '../../worker.js'
+
+export const GET = worker.fetch
