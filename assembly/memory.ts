@@ -1,4 +1,4 @@
 // What the host must know of this module's memory.
 
-/** The first byte that no static data uses: tables of the f64 functions lie below. */
+/** The first byte that no static data uses. */
 export function heap_base(): usize { return __heap_base }

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { renumbered } from './wasm-locals.mjs'
 import { ordered } from './wasm-order.mjs'
 import { textOf } from './wasm-text.mjs'
 
@@ -44,11 +45,12 @@ if (own !== undefined) {
 const time = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0)
 const filesOf = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name))
 const sources = ['assembly', 'bench/assembly'].flatMap(filesOf)
-const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs', 'tools/wasm-order.mjs', 'tools/wasm-text.mjs'].map(time))
+const newest = Math.max(...[...sources, 'asconfig.json', 'tools/wasm.mjs', 'tools/wasm-locals.mjs', 'tools/wasm-order.mjs', 'tools/wasm-text.mjs'].map(time))
 for (const [name, { entry, target }] of Object.entries(modules)) {
   const [out, generated] = [`build/${name}.wasm`, `src/runtime/${name}.generated.ts`]
   if (Math.min(time(out), time(generated)) > newest) continue
-  const wasm = await compile(entry, target, out)
+  const wasm = renumbered(await compile(entry, target, out))
+  writeFileSync(out, wasm)
   writeFileSync(generated, `// Made by tools/wasm.mjs from ${entry}.\nexport const wasm = {\n  length: ${wasm.length},\n  text: '${textOf(wasm)}',\n}\n`)
   console.error(`${name}.wasm ${wasm.length} bytes, gzipped ${gzipSync(wasm, { level: 9 }).length}`)
 }

@@ -6,6 +6,7 @@
 //                    |z| ≤ √(106·log 2) < 8.6. The sine of the pair is not used: element i stands alone.
 //   truncatedNormal  the same, of the first attempt 0, 1, … whose |z| < 2.
 import { ELEMENTS, Random } from '../codes'
+import { f64_cos, log } from '../math/f64'
 import { loadKey, philoxPair } from './philox'
 
 export function f32_random(d: usize, scratch: usize, begin: i32, end: i32): void {
@@ -47,7 +48,7 @@ function normal(i: i32, key: v128, truncated: bool, scratch: usize): f64 {
 
 function boxMuller(words: usize): f64 {
   const u1 = (bits53(words) + 1) / 9007199254740992, u2 = bits53(words + 8) / 9007199254740992
-  return sqrt<f64>(-2 * NativeMath.log(u1)) * NativeMath.cos(2 * NativeMath.PI * u2)
+  return sqrt<f64>(-2 * log(u1)) * f64_cos(2 * NativeMath.PI * u2)
 }
 
 /** The upper 27 bits of one word and the upper 26 of the next: an integer below 2⁵³. */

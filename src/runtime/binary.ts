@@ -45,15 +45,13 @@ interface Exports {
   readonly table: WebAssembly.Table
   readonly heap_base: () => number
   readonly f64_exp: ExactMath['exp']
-  readonly f64_log: ExactMath['log']
   readonly f64_pow: ExactMath['pow']
-  readonly f64_sin: ExactMath['sin']
   readonly f64_cos: ExactMath['cos']
   readonly run_alone: Instance['runAlone']
   readonly start_lanes: Instance['startLanes']
   readonly join_lanes: Instance['joinLanes']
 }
-const OTHERS: readonly (keyof Exports)[] = ['memory', 'table', 'heap_base', 'f64_exp', 'f64_log', 'f64_pow', 'f64_sin', 'f64_cos', 'run_alone', 'start_lanes', 'join_lanes']
+const OTHERS: readonly (keyof Exports)[] = ['memory', 'table', 'heap_base', 'f64_exp', 'f64_pow', 'f64_cos', 'run_alone', 'start_lanes', 'join_lanes']
 
 /** The kernels' names, in the order of the function table that programs call them by; a kernel's number is its place here + 1. */
 export const kernelNames = /* @__PURE__ */ Object.keys(kernelTable) as readonly KernelName[]
@@ -103,7 +101,7 @@ export function useKernels(source: WebAssembly.Module | ArrayBuffer | ArrayBuffe
 export function instantiate(shared?: { readonly module: WebAssembly.Module; readonly memory: WebAssembly.Memory }): Instance {
   const module = shared?.module ?? (compiled ??= moduleOf(kernelBytes()))
   const exports = new WebAssembly.Instance(module, shared && { env: { memory: shared.memory } }).exports as WebAssembly.Exports & Exports
-  const { memory, table, f64_exp: exp, f64_log: log, f64_pow: pow, f64_sin: sin, f64_cos: cos, run_alone: runAlone, start_lanes: startLanes, join_lanes: joinLanes } = exports
+  const { memory, table, f64_exp: exp, f64_pow: pow, f64_cos: cos, run_alone: runAlone, start_lanes: startLanes, join_lanes: joinLanes } = exports
   const kernels = Object.fromEntries(kernelNames.map((name) => [name, exports[name] as Kernel])) as Record<KernelName, Kernel>
   const replace: Instance['replace'] = (others) => {
     Object.assign(kernels, others)
@@ -111,7 +109,7 @@ export function instantiate(shared?: { readonly module: WebAssembly.Module; read
   }
   table.grow(kernelNames.length)
   replace(kernels)
-  return { memory, kernels, replace, math: { exp, log, pow, sin, cos }, heapBase: exports.heap_base(), runAlone, startLanes, joinLanes }
+  return { memory, kernels, replace, math: { exp, pow, cos }, heapBase: exports.heap_base(), runAlone, startLanes, joinLanes }
 }
 
 /**

@@ -1,6 +1,6 @@
 // Schedules against their formulas in f64 with the host's Math, evaluated as the trainer does: by the kernels' exact functions.
 import { describe, expect, it } from 'vitest'
-import { evaluate } from '../../src/core/scalar.js'
+import { evaluate, type Expression } from '../../src/core/scalar.js'
 import { Store } from '../../src/runtime/store.js'
 import { adam, constantSchedule, cosineDecay, dense, exponentialDecay, mse, sequential, sgd, stepDecay, type FitEvent, type Schedule } from '../../src/index.js'
 import { at } from '../support/bits.js'
@@ -41,6 +41,17 @@ describe.each(cases)('$name', ({ make, formula }) => {
     }
     expect(evaluate(make(rate, warm).rate, { step: 0, t: 1, scale: 1 }, math)).toBe(from)
     expect(evaluate(make(rate, warm).rate, { step: warm.warmup, t: warm.warmup + 1, scale: 1 }, math)).toBe(rate)
+  })
+})
+
+describe('cosines', () => {
+  it.each([1647099, -1647099, 1e300, Infinity, NaN])('of %s are refused: their kernel has no quadrant for them', (x) => {
+    expect(() => evaluate(['cos', x], { step: 0, t: 1, scale: 1 }, math)).toThrow(/^scalar: expected the cosine of a number within ±1647099, got .*\. Let it start again after whole periods, with 'floor'\.$/)
+  })
+  it('of what is left after whole periods go on for ever', () => {
+    const periods: Expression = ['sub', ['div', 'step', 100], ['floor', ['div', 'step', 100]]]
+    const rate = (step: number): number => evaluate(['cos', ['mul', 2 * Math.PI, periods]], { step, t: step + 1, scale: 1 }, math)
+    expect(rate(2 ** 40 * 100 + 50)).toBe(-1)
   })
 })
 
