@@ -61,6 +61,9 @@ export class BusyError extends EquigradError {
   override name = 'BusyError'
 }
 
+/** What an error says. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /** How a value reads in a message: short, and never its whole content. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'

@@ -1,5 +1,5 @@
 // One safetensors file for a model: weights and the optimizer's states as tensors, graph and training as JSON among the metadata.
-import { describe, FormatError, message, ShapeError } from '../core/errors.js'
+import { describe, FormatError, message, reasonOf, ShapeError } from '../core/errors.js'
 import { fromJson, sha256Hex, toJson } from '../core/hash.js'
 import { checkOptions, checkRecord } from '../core/options.js'
 import { flag, instance, list, readOptions } from '../core/readers.js'
@@ -93,7 +93,8 @@ export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'l
     const { definition, weights, training } = read(json, tensors)
     return new TrainableModel(definition, ownParams(definition, home), weights, training)
   } catch (error) {
-    throw error instanceof FormatError ? error : new FormatError(`load: ${error instanceof Error ? error.message : String(error)} The file is damaged.`)
+    const reason = error instanceof SyntaxError ? message('metadata', 'JSON', 'other text') : reasonOf(error)
+    throw error instanceof FormatError ? error : new FormatError(`load: ${reason} The file is damaged.`)
   }
 }
 

@@ -1,6 +1,6 @@
 // Shards that travel: what one shard of a step contributes, from which replica and of which step, as bytes; and what a replica checks before it
 // applies them. Accumulated gradients, replicas in workers and machines over a network differ only in who computes which shard.
-import { describe, EquigradError, FormatError, message, ShapeError } from '../core/errors.js'
+import { describe, EquigradError, FormatError, message, reasonOf, ShapeError } from '../core/errors.js'
 import { hex, sha256Hex, toJson } from '../core/hash.js'
 import { checkCount, checkNumber, checkSeed } from '../core/options.js'
 import { count, instance, number, readFields, text } from '../core/readers.js'
@@ -151,7 +151,7 @@ export function decodeShard(bytes: Uint8Array): Shard {
   const recipe = hex(copy.subarray(AT.recipe, AT.recipe + 32))
   const made = { recipe, step, batchSize, shard, rows, sums: new Float64Array(copy.buffer, HEADER, sums), grad: new Float32Array(copy.buffer, HEADER + 8 * sums, grad) }
   try { return checkShard('decodeShard', made) } catch (error) {
-    return refuse('the header of a shard', error instanceof Error ? `one that says otherwise (${error.message.replace(/\.$/, '')})` : 'another', AT.shard)
+    return refuse('the header of a shard', `one that says otherwise (${reasonOf(error)})`, AT.shard)
   }
 }
 
