@@ -55,13 +55,14 @@ interface Product {
  * next as bytes. Everything else stays as it is, in f32: convolutions, the steps of recurrent layers, other activations. Predictions have the same bits everywhere, whatever the batch.
  *
  * @param model - stays as it is
- * @returns a new model with the same inputs and outputs; it predicts, saves and loads, and cannot be trained
+ * @returns a new model with the same inputs and outputs; it predicts, saves and loads, can be evaluated when it has been compiled, and cannot be trained
  * @throws TypeError, RangeError, ShapeError for options or data that do not fit; EquigradError for a model without a dense product, or whose values are not finite
  * @example
  * const small = await quantize(model, { calibration: x })
  * const bytes = save(small)
  * const served = load(bytes)
  * served.predictSync(x)
+ * const { loss } = await small.compile({ optimizer: adam(), loss: mse() }).evaluate(x, y)
  */
 export async function quantize<I, O>(model: Model<I, O>, options: QuantizeOptions<I>): Promise<TrainableModel<I, O>> {
   checkModel(model)

@@ -73,7 +73,8 @@ export class TrainableModel<I, O> extends Model<I, O> {
   }
 
   /**
-   * Gives the model an optimizer, a loss and metrics. Training starts anew: moments at 0, step 0; the weights stay.
+   * Gives the model an optimizer, a loss and metrics. Training starts anew: moments at 0, step 0; the weights stay. One without weights that are
+   * trained, such as `quantize` makes, can be evaluated then.
    *
    * @returns the same object, typed
    * @throws TypeError, RangeError for options that do not fit the outputs
@@ -90,8 +91,9 @@ export class TrainableModel<I, O> extends Model<I, O> {
     const recipe: Recipe = { ...recipeGraph(this.definition.graph, { losses, metrics: metrics ?? {}, weights: weights as Readonly<Record<string, number>> }), optimizer, shards, frozen }
     const keys = params(this.definition.graph).map(({ key }) => key)
     for (const f of frozen) if (!keys.some((key) => isAmong(key, f))) throw new RangeError(message('compile.frozen', `layers or weights among ${keys.join(', ')}`, describe(f)))
-    if (trainedParams(recipe).length === 0) throw new RangeError(message('compile', 'at least one weight that is trained', 'none'))
-    checkTrains(recipe)
+    // A model that has none by itself, such as a quantised one, may still be measured.
+    if (trainedParams(recipe).length > 0) checkTrains(recipe)
+    else if (frozen.length > 0) throw new RangeError(message('compile.frozen', 'at least one weight that is trained', 'none'))
     if (this.#busy > 0) throw new BusyError(message('compile', 'a model that no training call holds', 'one where fit or trainOnBatch is running', 'Wait for it.'))
     this.#reset()
     this.#recipe = recipe
@@ -128,6 +130,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   #training(where: string): Trainer {
     const recipe = this.#compiled(where)
     if (this.#trainer !== undefined) return this.#trainer
+    if (trainedParams(recipe).length === 0) throw new EquigradError(message(where, 'a model with weights that are trained', 'one without', 'It can be evaluated: train what it was made of.'))
     const trainer = new Trainer(recipe, this.store, this.seed)
     const from = this.#resume
     if (from !== undefined) {
@@ -140,9 +143,9 @@ export class TrainableModel<I, O> extends Model<I, O> {
     return trainer
   }
 
-  /** What a file needs to go on from here, or null when the model is not compiled. */
+  /** What a file needs to go on from here, or null when the model is not compiled, or has nothing to train. */
   trainingState(): TrainingState | null {
-    if (this.#recipe === undefined) return null
+    if (this.#recipe === undefined || trainedParams(this.#recipe).length === 0) return null
     this.store.checkFree('save')
     const trainer = this.#training('save')
     const { recipe, step, epoch, position, scale, board } = trainer

@@ -1,6 +1,6 @@
 // quantize: the model it makes is the integer arithmetic that its constants say, close to the f32 model, the same for every batch and after a file.
 import { describe, expect, it } from 'vitest'
-import { adam, conv2d, dense, dropout, flatten, functional, input, load, loadInt8, lstm, mse, reshape, save, sequential, FormatError, ShapeError } from '../../src/index.js'
+import { adam, conv2d, dense, dropout, flatten, functional, input, load, loadInt8, lstm, metric, mse, reshape, reshapeTo, save, sequential, slice, FormatError, ShapeError } from '../../src/index.js'
 import { mask, quantize, type Observer } from '../../src/compress/index.js'
 import { integerWeights, nearestEven, quantizationOf } from '../../src/compress/integers.js'
 import { FeatureSums, Observed } from '../../src/compress/observers.js'
@@ -137,7 +137,23 @@ describe('quantize', () => {
     await model.fit(x, Float32Array.from({ length: samples * 2 }, (_, i) => 5 + at(x, (i >> 1) * inputs)), { epochs: 40 })
     const small = await quantize(model, { calibration: x })
     expect(distance(small.predictSync(x).data, model.predictSync(x).data)).toBeLessThan(0.3)
-    expect(() => small.compile({ optimizer: adam(), loss: mse() })).toThrow(/at least one weight that is trained/)
+  })
+
+  it('is measured like any model, before and after a file, and not trained', async () => {
+    const small = await quantize(net(), { calibration: x }), y = randomFloats(samples * 4, 8)
+    const predicted = small.predictSync(x).data, before = save(small)
+    const error = (i: number): number => [0, 1, 2, 3].reduce((sum, j) => sum + (at(predicted, i * 4 + j) - at(y, i * 4 + j)) ** 2, 0) / 4
+    const want = Array.from({ length: samples }, (_, i) => error(i)).reduce((a, b) => a + b, 0) / samples
+    for (const model of [small, load(before)]) {
+      const compiled = model.compile({ optimizer: adam(), loss: mse(), metrics: [metric('first', (out) => reshapeTo(slice(out, 0, 1), ['n']))] })
+      const { loss, first } = await compiled.evaluate(x, y)
+      // f32 squares and means of four
+      expect(Math.abs(loss - want)).toBeLessThan(want * 8 * 2 ** -24)
+      expect(first).toBe(Array.from({ length: samples }, (_, i) => at(predicted, i * 4)).reduce((a, b) => a + b, 0) / samples)
+      await expect(compiled.fit(x, y)).rejects.toThrow('fit: expected a model with weights that are trained, got one without. It can be evaluated: train what it was made of.')
+      expect(() => compiled.trainOnBatchSync(x, y)).toThrow(/^trainOnBatch: expected a model with weights that are trained/)
+      expect(save(compiled)).toEqual(before)
+    }
   })
 
   it.each([['constant data', new Float32Array(20 * inputs).fill(0.25)], ['zeros', new Float32Array(20 * inputs)], ['tiny', new Float32Array(20 * inputs).fill(1e-44)], ['huge', randomFloats(20 * inputs, 1, -1e30, 1e30)]])('takes %s', async (name, data) => {

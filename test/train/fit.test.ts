@@ -774,7 +774,7 @@ describe('frozen weights', () => {
 
   it('an unknown name, or nothing left to train, is refused', () => {
     expect(() => compiled(['bass'])).toThrow(RangeError)
-    expect(() => compiled(['base', 'middle', 'head'])).toThrow('compile: expected at least one weight that is trained, got none.')
+    expect(() => compiled(['base', 'middle', 'head'])).toThrow('compile.frozen: expected at least one weight that is trained, got none.')
   })
 
   it('adamW leaves out what `exclude` names', () => {
