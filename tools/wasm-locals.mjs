@@ -120,7 +120,7 @@ function blocksOf({ code, ops }) {
  */
 function valuesOf(f) {
   const { code, ops, params } = f, all = [...params, ...f.locals], blocks = blocksOf(f)
-  const local = ops.map((x) => (ofLocal(x) ? code[x.at] : -1))
+  const local = ops.map((x) => (ofLocal(x) ? new Reader(code, x.at).leb() : -1))
   const reached = new Set(), todo = [0]
   while (todo.length > 0) { const b = todo.pop(); if (!reached.has(b)) { reached.add(b); todo.push(...blocks[b].next) } }
 
@@ -173,15 +173,27 @@ function valuesOf(f) {
   return { value, types, parameter, zero, beside }
 }
 
-/** Are the values of two functions the same? Then each reading reads what the same settings set, on every way to it. */
-function alike(a, b) {
-  const to = new Map(), from = new Map()
+/** Are two functions the same but for numbers of locals, and their values the same? Then each reading reads what the same settings set, on every way to it. */
+function sameFunction(f, g) {
+  const numbers = new Set(f.ops.filter(ofLocal).map(({ at }) => at)), sameBytes = (byte, at) => byte === g.code[at] || (numbers.has(at) && Math.max(byte, g.code[at]) < NUMBERS)
+  if (f.code.length !== g.code.length || String(f.params) !== String(g.params) || !f.code.every(sameBytes)) return false
+  const a = valuesOf(f), b = valuesOf(g), to = new Map(), from = new Map()
   return a.value.every((v, i) => {
     const w = b.value[i]
-    if (v < 0 || w < 0) return v === w
+    if (v < 0) return w < 0
     if (!to.has(v) && !from.has(w)) { to.set(v, w); from.set(w, v) }
     return to.get(v) === w && from.get(w) === v && a.types[v] === b.types[w] && a.parameter[v] === b.parameter[w] && a.zero[v] === b.zero[w]
   })
+}
+
+/**
+ * @param {Uint8Array} a - a module
+ * @param {Uint8Array} b - another
+ * @returns {boolean} do they differ in numbers of locals alone, and compute the same?
+ */
+export function sameButForNumbers(a, b) {
+  const [x, y] = [functionsOf(a), functionsOf(b)], equal = (p, q) => Buffer.compare(p, q) === 0
+  return equal(x.before, y.before) && equal(x.after, y.after) && x.functions.length === y.functions.length && x.functions.every((f, i) => sameFunction(f, y.functions[i]))
 }
 
 /** How many bits deflate takes, nearly: the cheapest way through a function by single bytes and by repeats of what lies up to 32 kB before. */
@@ -286,39 +298,37 @@ class Numbering {
 
   around(at) { return `${this.kind[at - 1]} ${this.kind[at]} ${this.kind[at + 1]}` }
 
-  /** @returns code and types of locals of the function with other numbers */
-  next(f) {
-    const { params, ops } = f, values = valuesOf(f), code = this.press.next(f.code)
-    const own = ops.map((_, i) => i).filter((i) => values.value[i] >= 0), first = this.kind.length + 1
-    const places = values.types.map(() => [])
-    for (const i of own) places[values.value[i]].push(i)
-    const colour = places.map(([i]) => (i === undefined ? -1 : f.code[ops[i].at]))
-    // a kind of its own, so that nothing is compared over the border
-    this.kind.push(-first)
-    this.number.push(-1)
+  /** @returns code and types of locals of the next function, with other numbers */
+  next({ params, locals, code, ops }) {
+    const bytes = this.press.next(code), type = [...params, ...locals]
+    const values = valuesOf({ params, locals, code, ops }), places = values.types.map(() => []), first = this.kind.length + 1
+    values.value.forEach((v, i) => { if (v >= 0) places[v].push(i) })
+    const numberOf = places.map(([i]) => (i === undefined ? -1 : code[ops[i].at]))
+    const add = (kind, number) => { this.kind.push(kind); this.number.push(number) }
+    // A kind of its own on both sides, so that nothing is compared over the border.
+    add(-first, -1)
     ops.forEach((x, i) => {
-      this.kind.push(this.kindOf(ofLocal(x) ? x.op : String.fromCharCode(...f.code.subarray(i === 0 ? 0 : ops[i - 1].end, x.end))))
-      this.number.push(values.value[i] < 0 ? -1 : colour[values.value[i]])
+      add(this.kindOf(ofLocal(x) ? x.op : String.fromCharCode(...code.subarray(i === 0 ? 0 : ops[i - 1].end, x.end))), values.value[i] < 0 ? -1 : numberOf[values.value[i]])
     })
-    this.kind.push(-first)
-    this.number.push(-1)
-    const type = [...params, ...f.locals], count = Math.min(NUMBERS, type.length + FRESH)
-    const state = { ...values, places, colour, type, count, params: params.length, first, code, ops }
-    for (const i of own) {
+    add(-first, -1)
+    for (let i = 0; i < ops.length; i++) {
+      if (values.value[i] < 0) continue
       const key = this.around(first + i)
       if (!this.places.has(key)) this.places.set(key, [])
       this.places.get(key).push(first + i)
     }
     // An atomic operation may harm the numbers beside its operands on an older engine (assembly/run/run.ts): those functions stay as they are.
-    if (type.length <= NUMBERS && !ops.some(({ op }) => op === ATOMIC)) this.improve(state)
-    const locals = Array.from({ length: Math.max(0, ...colour.map((c) => c + 1)) }, (_, c) => type[c] ?? type.findLast((t, l) => l < c && t !== undefined)).slice(params.length)
-    return { code: code.slice(), locals }
+    if (type.length > NUMBERS || ops.some(({ op }) => op === ATOMIC)) return { code, locals }
+    this.improve({ ...values, places, numberOf, type, count: Math.min(NUMBERS, type.length + FRESH), params: params.length, first, code: bytes, ops })
+    // A fresh number that no value took has the type of the one before.
+    for (let c = 1; c < type.length; c++) type[c] ??= type[c - 1]
+    return { code: bytes.slice(), locals: type.slice(params.length, Math.max(params.length, ...numberOf.map((c) => c + 1))) }
   }
 
   improve(s) {
     let best = this.press.price(0) + RUN_BITS * runsOf(s.type, s.params)
     this.press.accept()
-    const inOrder = s.colour.map((_, v) => v).filter((v) => s.parameter[v] < 0 && s.places[v].length > 0).sort((v, w) => s.places[v][0] - s.places[w][0])
+    const inOrder = s.numberOf.map((_, v) => v).filter((v) => s.parameter[v] < 0 && s.places[v].length > 0).sort((v, w) => s.places[v][0] - s.places[w][0])
     for (let round = 0, moved = true; round < ROUNDS && moved; round++) {
       moved = false
       for (const v of inOrder) {
@@ -341,8 +351,8 @@ class Numbering {
   make(s, { a, b, values, types }) {
     let from = s.code.length, to = 0
     for (const v of values) {
-      s.colour[v] = s.colour[v] === a ? b : a
-      for (const i of s.places[v]) { s.code[s.ops[i].at] = s.colour[v]; this.number[s.first + i] = s.colour[v] }
+      s.numberOf[v] = s.numberOf[v] === a ? b : a
+      for (const i of s.places[v]) { s.code[s.ops[i].at] = s.numberOf[v]; this.number[s.first + i] = s.numberOf[v] }
       from = Math.min(from, s.ops[s.places[v][0]].at)
       to = Math.max(to, s.ops[s.places[v].at(-1)].at)
     }
@@ -352,7 +362,7 @@ class Numbering {
 
   /** The numbers that stand in places most like those of a value. */
   numbersFor(s, v) {
-    const votes = new Map(), mine = s.colour[v]
+    const votes = new Map(), mine = s.numberOf[v]
     for (const i of s.places[v]) {
       const at = s.first + i, here = new Map(), others = this.places.get(this.around(at))
       for (let k = others.length - 1; k >= Math.max(0, others.length - LATEST); k--) {
@@ -370,7 +380,7 @@ class Numbering {
   }
 }
 
-/** Runs of one type among the locals. */
+/** Runs of one type among the locals. A fresh number has no type until a value takes it. */
 function runsOf(type, params) {
   let runs = 0
   for (let c = params; c < type.length; c++) if (type[c] !== undefined && (c === params || type[c] !== type[c - 1])) runs++
@@ -379,32 +389,33 @@ function runsOf(type, params) {
 
 /** The ways for a value to have a number: with those that are needed beside it in its place, and so on; or all of both numbers. */
 function movesTo(s, v, b) {
-  const a = s.colour[v], moves = []
+  const a = s.numberOf[v], moves = []
   if (s.type[b] === s.type[a]) {
     const values = new Set([v])
-    for (const one of values) for (const other of s.beside[one]) if (s.colour[other] === (s.colour[one] === a ? b : a)) values.add(other)
+    for (const one of values) for (const other of s.beside[one]) if (s.numberOf[other] === (s.numberOf[one] === a ? b : a)) values.add(other)
     const fixed = [...values].some((one) => s.parameter[one] >= 0 || (s.zero[one] && Math.min(a, b) < s.params))
     if (!fixed) moves.push({ a, b, values: [...values], types: false })
   }
-  if (a >= s.params && b >= s.params) moves.push({ a, b, values: s.colour.flatMap((c, one) => (c === a || c === b ? [one] : [])), types: true })
+  if (a >= s.params && b >= s.params) moves.push({ a, b, values: s.numberOf.flatMap((c, one) => (c === a || c === b ? [one] : [])), types: true })
   return moves
 }
 
 /**
  * @param {Uint8Array} wasm - a module
  * @returns {Uint8Array} the module with other numbers of locals
- * @throws Error where a reading would read another value
+ * @throws Error if it would compute something else
  */
 export function renumbered(wasm) {
   const { functions, before, after } = functionsOf(wasm), numbering = new Numbering(functions)
-  const bodies = functions.map((f, i) => {
+  const bodies = functions.map((f) => {
     const { code, locals } = numbering.next(f)
-    if (!alike(valuesOf(f), valuesOf({ ...f, code, locals }))) throw new Error(`wasm-locals: function ${i} would compute something else`)
     const runs = []
     for (const type of locals) if (runs.at(-1)?.type === type) runs.at(-1).count++; else runs.push({ type, count: 1 })
     const bytes = [...leb(runs.length), ...runs.flatMap(({ type, count }) => [...leb(count), type]), ...code]
     return [...leb(bytes.length), ...bytes]
   })
   const section = [...leb(bodies.length), ...bodies.flat()]
-  return Uint8Array.from([...before, 10, ...leb(section.length), ...section, ...after])
+  const other = Uint8Array.from([...before, 10, ...leb(section.length), ...section, ...after])
+  if (!sameButForNumbers(wasm, other)) throw new Error('wasm-locals: the module would compute something else')
+  return other
 }
