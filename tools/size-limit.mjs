@@ -3,7 +3,7 @@
 
 /** The programs: an entry, what they import, the bytes that they should have, and where that is missed what they may have meanwhile. */
 const programs = [
-  { name: 'equigrad', budget: 60_000, meanwhile: 91_000 },
+  { name: 'equigrad', budget: 60_000, meanwhile: 92_500 },
   { name: 'equigrad/predict', budget: 25_000 },
   { name: 'equigrad/compress' },
   { name: 'equigrad/data' },

@@ -5,7 +5,8 @@ import { checkOptions, checkRecord } from '../core/options.js'
 import { flag, instance, list, readOptions } from '../core/readers.js'
 import { arrayOf, formatShape, sameShape, type DType, type Shape } from '../core/shape.js'
 import { fromGraph, type Graph, type GraphValue } from '../compiler/graph/graph.js'
-import type { Value } from '../compiler/graph/value.js'
+import type { Op, Value } from '../compiler/graph/value.js'
+import { ops } from '../compiler/ops/index.js'
 import { PLAN } from '../compiler/packed.js'
 import { decodeSafetensors, encodeSafetensors, type FileTensor } from '../formats/safetensors.js'
 import { checkHome, ownParams, params, type AnyModel, type Definition, type ModelOptions } from '../model/model.js'
@@ -98,18 +99,21 @@ export function load(bytes: Uint8Array, options: Pick<ModelOptions, 'store' | 'l
   }
 }
 
+/** A file may hold any op. */
+const known = (name: string): Op | undefined => ops.get(name)
+
 /** What a file's JSON says, with the tensors that it names; all shapes are inferred again. Throws where something is not as it should be. */
 function read(json: string, tensors: Tensors): { readonly definition: Definition; readonly weights: Readonly<Record<string, Float32Array>>; readonly training?: TrainingState } {
   const saved = checkRecord('file', fromJson(json))
   if (saved['version'] !== VERSION) throw new FormatError(message('load', `a file of version ${VERSION}`, `version ${describe(saved['version'])}`, 'Use the version of equigrad that saved it, or a later one.'))
   const made = definition('definition', withConstants('definition', saved['definition'], tensors))
-  fromGraph(made.graph)
+  fromGraph(made.graph, known)
   const weights = tensorsOf(params(made.graph), tensors, '')
   if (saved['training'] === null) return { definition: made, weights }
   const given = checkRecord('training', saved['training'])
   const state = training('training', { ...given, recipe: withConstants('recipe', given['recipe'], tensors) })
   const { graph, optimizer } = state.recipe
-  fromGraph(graph)
+  fromGraph(graph, known)
   if (params(graph).some((p) => !params(made.graph).some((d) => d.key === p.key && sameShape(d.shape, p.shape)))) throw new RangeError(message('training', 'weights of the model in the file', 'others'))
   const states = Object.assign({}, ...optimizer.states.map((name) => tensorsOf(trainedParams(state.recipe), tensors, `${name}/`, 'optimizer/'))) as Record<string, Float32Array>
   return { definition: made, weights, training: { ...state, states } }

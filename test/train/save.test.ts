@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
-  accuracy, adam, adamW, cosineDecay, createStore, dense, dropout, EquigradError, FormatError, l2, layer, load, mae, mse, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, type TrainableModel, type Value,
+  accuracy, adam, adamW, averagePool2d, batchNormalization, conv2d, cosineDecay, createStore, dense, dropout, EquigradError, flatten, FormatError, l2, layer, load, lstm, mae, maxPool2d, mse, rmsprop, save, sequential, sgd, sparseCategoricalCrossentropy, type TrainableModel, type Value,
 } from '../../src/index.js'
+import { mask, quantize } from '../../src/compress/index.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js'
 import { at, expectBits } from '../support/bits.js'
 import { random, randomFloats } from '../support/numbers.js'
@@ -66,6 +67,29 @@ describe('a saved model', () => {
     const plain = classifier()
     expect(await compiled.fit(x, y)).toEqual(await plain.fit(x, y))
     expect(hashOf(compiled)).toBe(hashOf(plain))
+  })
+})
+
+describe('where nothing has been defined yet, a file has all that its model needs', () => {
+  const images = randomFloats(6 * 64, 3), targets = randomFloats(6 * 2, 4), compiled = { optimizer: adam(), loss: mse() }
+  const models = {
+    dense: () => Promise.resolve(sequential([dense(5, { activation: 'tanh', kernelConstraint: 'unitNorm', kernelRegularizer: l2(0.1) }), dropout(0.5), dense(2)], { input: [64] })),
+    images: () => Promise.resolve(sequential([conv2d(3, 3, { activation: 'relu' }), maxPool2d(), batchNormalization(), conv2d(2, 2), averagePool2d(), flatten(), dense(2)], { input: [8, 8, 1] })),
+    sequences: () => Promise.resolve(sequential([lstm(4), dense(2)], { input: [8, 8] })),
+    masked: () => { const model = sequential([dense(4), dense(2)], { input: [64] }); return Promise.resolve(mask(model, { 'dense1.kernel': Uint8Array.from({ length: 256 }, (_, i) => i % 2) })) },
+    quantised: () => quantize(sequential([dense(4, { activation: 'relu' }), dense(2)], { input: [64] }), { calibration: images }),
+  }
+  it.each(Object.keys(models) as (keyof typeof models)[])('%s', async (name) => {
+    const model = await models[name]()
+    if (name !== 'quantised') model.compile(compiled)
+    const file = save(model), predicted = model.predictSync(images).data
+    vi.resetModules()
+    const fresh = await import('../../src/index.js')
+    expect(fresh.load).not.toBe(load)
+    const again = fresh.load(file)
+    expectBits(again.predictSync(images).data, predicted)
+    if (name !== 'quantised') expect(again.trainOnBatchSync(images, targets)).toEqual(model.trainOnBatchSync(images, targets))
+    expect(again.getWeights()).toEqual(model.getWeights())
   })
 })
 
