@@ -12,12 +12,24 @@ const programs = [
   { name: 'equigrad', only: '{ adam, dense, mse, sequential }', meanwhile: 67_500 },
 ]
 
+/** What the default entry would weigh without some of its parts. */
+const parts = {
+  'save and load': ['load', 'save'],
+  'recurrent layers': ['gru', 'lengthMask', 'lstm', 'rnn', 'scan', 'simpleRNN'],
+  'convolutions, pooling, batch normalisation': ['averagePool2d', 'batchNormalization', 'conv2d', 'depthwiseConv2d', 'globalAveragePool2d', 'maxPool2d'],
+  'steps of one\'s own': ['gradients', 'step'],
+  'shards as bytes': ['decodeShard', 'encodeShard', 'shardRows'],
+  'useKernels and loadInt8': ['loadInt8', 'useKernels'],
+}
+const names = Object.keys(await import('../dist/index.js')), without = (left) => `{ ${names.filter((name) => !left.includes(name)).join(', ')} }`
+for (const [part, left] of [...Object.entries(parts), ['any of these', Object.values(parts).flat()]]) programs.push({ name: 'equigrad', only: without(left), said: `all of it without ${part}` })
+
 /** Modules of their own, loaded when they are asked for. */
 const LATER = ['./fast.js', './int8.js', './lanes.js']
 const bytes = (n) => `${n.toLocaleString('en')} bytes`
 
-export default programs.map(({ name, only, budget, meanwhile }) => ({
-  name: [only === undefined ? `${name}, all of it` : `${name}, ${only}`, ...(budget !== undefined && meanwhile !== undefined ? [`budget of ${bytes(budget)} missed, the limit holds meanwhile`] : [])].join('; '),
+export default programs.map(({ name, only, said, budget, meanwhile }) => ({
+  name: [`${name}, ${said ?? only ?? 'all of it'}`, ...(budget !== undefined && meanwhile !== undefined ? [`budget of ${bytes(budget)} missed, the limit holds meanwhile`] : [])].join('; '),
   path: `../dist/${name === 'equigrad' ? 'index' : name.split('/')[1]}.js`,
   import: only ?? '*',
   gzip: true,
