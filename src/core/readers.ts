@@ -26,7 +26,7 @@ export function readOptions<F extends Fields>(where: string, given: object | und
 }
 
 /** Anything, to be read later. */
-export const any: Reader<unknown> = (_, given) => given
+export const anything: Reader<unknown> = (_, given) => given
 /** A number within a rule. */
 export const number = (fallback?: number, rule: NumberRule = {}): Reader<number> => (where, given) => checkNumber(where, given ?? fallback, rule)
 /** A number > 0. */

@@ -2,7 +2,7 @@
 import { BusyError, describe, EquigradError, message, ShapeError } from '../core/errors.js'
 import { sha256Hex } from '../core/hash.js'
 import { checkCount, checkNames, checkNumber, checkOptions, checkRecord } from '../core/options.js'
-import { any, count, flag, list, map, notNegative, number, optional, readFields, readOptions, share, type Reader } from '../core/readers.js'
+import { anything, count, flag, list, map, notNegative, number, optional, readFields, readOptions, share, type Reader } from '../core/readers.js'
 import type { InputSpec } from '../compiler/graph/value.js'
 import { dtypesOf, namedOnly, sameCount, sliceRows, toRows, type Rows } from '../model/data.js'
 import { Model, numbersOf, params, viewProgram, type DataOf, type Definition, type ProgramView } from '../model/model.js'
@@ -50,9 +50,10 @@ const having = <T>(what: string, ...fields: readonly string[]): Reader<T> => (wh
 /** Options of `fit` that streams have too. */
 const STREAMED = ['epochs', 'maxSteps', 'validationData', 'callbacks', 'signal']
 const fitOptions = () => ({
-  epochs: count(1), maxSteps: optional(count()), validationData: any, callbacks: (where: string, given: unknown) => list(having<Callback>('a callback, an object of hooks'))(where, given ?? []),
+  epochs: count(1), maxSteps: optional(count()), shuffle: flag(true), validationSplit: share(0), validationData: anything, sampleWeight: anything, classWeight: anything,
+  batchSize: (where: string, given: unknown) => (given === 'full' ? Infinity : checkCount(where, given ?? 32)),
+  callbacks: (where: string, given: unknown) => list(having<Callback>('a callback, an object of hooks'))(where, given ?? []),
   signal: optional(having<AbortSignal>('the signal of an AbortController', 'aborted')),
-  batchSize: (where: string, given: unknown) => (given === 'full' ? Infinity : checkCount(where, given ?? 32)), shuffle: flag(true), validationSplit: share(0), sampleWeight: any, classWeight: any,
 })
 
 /** A model that can be compiled and trained. `compile` gives it the types of its labels and scores: see {@link Compiled}. */
@@ -83,7 +84,9 @@ export class TrainableModel<I, O> extends Model<I, O> {
   compile(options: CompileOptions<unknown, unknown>): unknown {
     const byOutput = <T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> => (where, given) => (this.definition.oneOutput ? { y: read(where, given) } : map(read)(where, given))
     const { lossWeights, metrics, ...given } = readOptions('compile', options, {
-      optimizer: having<Optimizer>('an optimizer such as adam()', 'kernel'), loss: byOutput(having<Loss<never>>('a loss such as mse()', 'perSample', 'labelKind')), metrics: optional(byOutput(list(having<Metric<string>>('a metric such as accuracy()', 'build', 'name'), 'a list of metrics such as [accuracy()]'))), lossWeights: any,
+      optimizer: having<Optimizer>('an optimizer such as adam()', 'kernel'),
+      loss: byOutput(having<Loss<never>>('a loss such as mse()', 'perSample', 'labelKind')), lossWeights: anything,
+      metrics: optional(byOutput(list(having<Metric<string>>('a metric such as accuracy()', 'build', 'name'), 'a list of metrics such as [accuracy()]'))),
       shards: count(1, 65536), frozen: (where, names) => [...checkNames(where, names ?? [])],
     })
     const { loss: losses, optimizer, shards, frozen } = given
@@ -224,7 +227,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   evaluate(x: unknown, y: unknown, options?: EvaluateOptions): Promise<Scores<unknown, unknown>>
   async evaluate(x: unknown, y: unknown, options: EvaluateOptions = {}): Promise<unknown> {
     const recipe = this.#compiled('evaluate')
-    const { batchSize, sampleWeight } = readOptions('evaluate', options, { batchSize: count(256), sampleWeight: any })
+    const { batchSize, sampleWeight } = readOptions('evaluate', options, { batchSize: count(256), sampleWeight: anything })
     return this.#measure(recipe, this.#readAll('evaluate', x, y, sampleWeight), batchSize)
   }
 
@@ -290,7 +293,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
   async computeShard(x: unknown, y: unknown, options: ShardOptions): Promise<Shard> {
     const { shards } = this.#compiled('computeShard')
     const { shard, sampleWeight, samples, batchSize: given } = readOptions('computeShard', options, {
-      shard: number(undefined, { integer: true, min: 0, below: shards }), sampleWeight: any, samples: optional(samplesOption), batchSize: optional(count()),
+      shard: number(undefined, { integer: true, min: 0, below: shards }), sampleWeight: anything, samples: optional(samplesOption), batchSize: optional(count()),
     })
     const data = this.#readAll('computeShard', x, y, sampleWeight)
     const n = sameCount('computeShard', data)
@@ -380,7 +383,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
 
   #readStreamed(batch: unknown, at: number): Map<string, Rows> {
     const where = `fit: batch ${at}`
-    const { x, y, sampleWeight } = readOptions(where, checkRecord(where, batch), { x: any, y: any, sampleWeight: any })
+    const { x, y, sampleWeight } = readOptions(where, checkRecord(where, batch), { x: anything, y: anything, sampleWeight: anything })
     return this.#readAll(where, x, y, sampleWeight)
   }
 
