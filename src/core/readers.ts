@@ -27,8 +27,10 @@ export function readOptions<F extends Fields>(where: string, given: object | und
 
 /** Anything, to be read later. */
 export const anything: Reader<unknown> = (_, given) => given
+/** What is given, or a default where nothing is: null is something, and refused. */
+export const or = (given: unknown, fallback: unknown): unknown => (given === undefined ? fallback : given)
 /** A number within a rule. */
-export const number = (fallback?: number, rule: NumberRule = {}): Reader<number> => (where, given) => checkNumber(where, given ?? fallback, rule)
+export const number = (fallback?: number, rule: NumberRule = {}): Reader<number> => (where, given) => checkNumber(where, or(given, fallback), rule)
 /** A number > 0. */
 export const positive = (fallback?: number): Reader<number> => number(fallback, { above: 0 })
 /** A number ≥ 0. */
@@ -36,11 +38,11 @@ export const notNegative = (fallback?: number): Reader<number> => number(fallbac
 /** A number from 0 to below 1. */
 export const share = (fallback?: number): Reader<number> => number(fallback, { min: 0, below: 1 })
 /** A whole number ≥ 1. */
-export const count = (fallback?: number, max?: number): Reader<number> => (where, given) => checkCount(where, given ?? fallback, max)
+export const count = (fallback?: number, max?: number): Reader<number> => (where, given) => checkCount(where, or(given, fallback), max)
 /** true or false. */
-export const flag = (fallback?: boolean): Reader<boolean> => (where, given) => checkFlag(where, given ?? fallback)
+export const flag = (fallback?: boolean): Reader<boolean> => (where, given) => checkFlag(where, or(given, fallback))
 /** One of several words. */
-export const word = <const W extends string>(words: readonly W[], fallback?: W): Reader<W> => (where, given) => checkWord(where, given ?? fallback, words)
+export const word = <const W extends string>(words: readonly W[], fallback?: W): Reader<W> => (where, given) => checkWord(where, or(given, fallback), words)
 /** A string. */
 export const text: Reader<string> = (where, given) => {
   if (typeof given !== 'string') throw new TypeError(message(where, 'a string', describe(given)))
@@ -55,7 +57,7 @@ export const instance = <T>(kind: abstract new (...given: never[]) => T, what = 
 export const optional = <T>(read: Reader<T>): Reader<T | undefined> => (where, given) => (given === undefined ? given : read(where, given))
 /** A word that stands for something, or that itself where it is a function. @param what - it is, for messages */
 export const wordOr = <W extends string, T extends (...given: never[]) => unknown>(what: string, named: Readonly<Record<W, T>>, fallback?: W): Reader<T> => (where, given) => {
-  const value = given ?? fallback
+  const value = or(given, fallback)
   if (typeof value === 'function') return value as T
   if (typeof value !== 'string') throw new TypeError(message(where, what, describe(value)))
   return named[checkWord(where, value, Object.keys(named) as W[])]

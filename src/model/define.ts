@@ -1,7 +1,7 @@
 // From values to a model's graph: layers get their names, parameters their keys, inputs the names of the record they came in.
 import { describe, EquigradError, message } from '../core/errors.js'
 import { checkNumber, checkWord } from '../core/options.js'
-import { anything, count, number, optional, readOptions } from '../core/readers.js'
+import { anything, count, number, optional, or, readOptions } from '../core/readers.js'
 import { commonHome, declarationOf, declare, type Declaration, type Home, type HomeOptions } from './home.js'
 import { byName, everyNode, rewrite, Value, type Scope } from '../compiler/graph/value.js'
 import { toGraph, type Graph, type Naming } from '../compiler/graph/graph.js'
@@ -38,7 +38,7 @@ export function input(shape: readonly number[], options: InputOptions = {}): Val
   const { dtype, scale, offset, below } = readOptions('input', options, { dtype: anything, scale: optional(number()), offset: optional(number()), below: optional(count()) })
   const whole = below !== undefined
   if (whole && (scale ?? offset) !== undefined) throw new RangeError(message('input', 'below, or scale and offset', 'both', 'Whole numbers are not scaled.'))
-  const data = whole ? checkWord('input.dtype', dtype ?? 'i32', ['i32', 'u8']) : checkWord('input.dtype', dtype ?? 'f32', ['f32', 'u8', 'f64', 'i32'])
+  const data = whole ? checkWord('input.dtype', or(dtype, 'i32'), ['i32', 'u8']) : checkWord('input.dtype', or(dtype, 'f32'), ['f32', 'u8', 'f64', 'i32'])
   return new Value(['n', ...shape], whole ? 'i32' : 'f32', { kind: 'input', spec: { name: '', data, scale: scale ?? 1, offset: offset ?? 0, classes: below ?? null } })
 }
 

@@ -1,7 +1,7 @@
 // What weights must satisfy: after each update, what a constraint makes of a weight takes the weight's place. Keras' formulas.
 import { describe, message, ShapeError } from '../core/errors.js'
 import { checkNumber } from '../core/options.js'
-import { number, readOptions, wordOr, type Reader } from '../core/readers.js'
+import { number, or, readOptions, wordOr, type Reader } from '../core/readers.js'
 import { formatShape, sameShape, type Shape } from '../core/shape.js'
 import { toGraph, type Graph } from '../compiler/graph/graph.js'
 import { inScope, topological, Value } from '../compiler/graph/value.js'
@@ -29,7 +29,7 @@ export interface NormOptions {
 }
 
 const axes: Reader<readonly number[]> = (where, given) => {
-  const listed: readonly unknown[] = Array.isArray(given) ? given : [given ?? 0]
+  const listed: readonly unknown[] = Array.isArray(given) ? given : [or(given, 0)]
   if (listed.length === 0) throw new RangeError(message(where, 'at least one dimension', 'none'))
   return listed.map((axis) => checkNumber(where, axis, { integer: true }))
 }

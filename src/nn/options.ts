@@ -1,7 +1,7 @@
 // Options that layers share, as they are read.
 import { describe, message } from '../core/errors.js'
 import { checkCount, checkFlag } from '../core/options.js'
-import { optional, type Reader } from '../core/readers.js'
+import { optional, or, type Reader } from '../core/readers.js'
 import { constraintOption, type ConstraintFunction } from './constraints.js'
 import { initializerOption, type InitializerFunction, type InitializerName } from './initializers.js'
 import { regularizerOption, type Regularizer } from './regularizers.js'
@@ -12,7 +12,7 @@ export const layerOptions = {
     if (given !== undefined && (typeof given !== 'string' || given === '' || given.includes('/'))) throw new TypeError(message(where, 'a string that is not empty, without a slash', describe(given)))
     return given
   },
-  trainable: (where: string, given: unknown) => checkFlag(where, given ?? true),
+  trainable: (where: string, given: unknown) => checkFlag(where, or(given, true)),
 }
 
 type WeightOptions<N extends string> = Readonly<Record<`${N}Initializer`, Reader<InitializerFunction>> & Record<`${N}Regularizer`, Reader<Regularizer | undefined>> & Record<`${N}Constraint`, Reader<ConstraintFunction | undefined>>>
@@ -24,7 +24,7 @@ export const weightOptions = <const N extends string>(name: N, fallback: Initial
 
 /** A number for both, or one down and one across. */
 export const pair = (fallback?: unknown): Reader<readonly [number, number]> => (where, given) => {
-  const value = given ?? fallback
+  const value = or(given, fallback)
   if (typeof value === 'number') { checkCount(where, value); return [value, value] }
   if (!Array.isArray(value) || value.length !== 2) throw new TypeError(message(where, 'a number, or two: [down, across]', describe(value)))
   return [checkCount(where, value[0]), checkCount(where, value[1])]

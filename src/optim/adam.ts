@@ -1,6 +1,6 @@
 // Adam and AdamW.
 import { checkNames } from '../core/options.js'
-import { notNegative, positive, readOptions, share, type Read } from '../core/readers.js'
+import { notNegative, or, positive, readOptions, share, type Read } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
 import { clippingOf, clippingOptions, optimizerOf, type ClippingOptions, type Optimizer, type OptimizerData } from './optimizer.js'
 import { rateOption, type LearningRate } from './schedules.js'
@@ -42,7 +42,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
  * Adam with decoupled weight decay (Loshchilov, Hutter, 2019): Keras' `AdamW` (PyTorch's default decay is 0.01).
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  const { weightDecay: rate, exclude, ...given } = readOptions('adamW', options, { ...adamOptions(), weightDecay: notNegative(0.004), exclude: (where, names) => checkNames(where, names ?? []) })
+  const { weightDecay: rate, exclude, ...given } = readOptions('adamW', options, { ...adamOptions(), weightDecay: notNegative(0.004), exclude: (where, names) => checkNames(where, or(names, [])) })
   return adamLike('adamW', given, { rate, exclude })
 }
 

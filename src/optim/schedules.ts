@@ -1,7 +1,7 @@
 // Learning rates as functions of the step (updates completed, from 0), as expressions: see core/scalar.ts.
 import { describe, message } from '../core/errors.js'
 import { checkNumber } from '../core/options.js'
-import { count, notNegative, number, positive, readOptions, type Reader } from '../core/readers.js'
+import { count, notNegative, number, or, positive, readOptions, type Reader } from '../core/readers.js'
 import type { Expression } from '../core/scalar.js'
 
 /** A learning rate that changes from step to step. */
@@ -99,8 +99,8 @@ export function cosineDecay(rate: number, options: CosineDecayOptions): Schedule
 
 /** The expression of a learning rate, times the factor that callbacks may set. */
 export const rateOption = (fallback: number): Reader<Expression> => (where, given) => {
-  const value = given ?? fallback
-  if (typeof value === 'object' && 'rate' in value) return ['mul', value.rate as Expression, 'scale']
+  const value = or(given, fallback)
+  if (typeof value === 'object' && value !== null && 'rate' in value) return ['mul', value.rate as Expression, 'scale']
   if (typeof value !== 'number') throw new TypeError(message(where, 'a number, or a schedule such as cosineDecay(…)', describe(value)))
   return ['mul', checkNumber(where, value, { above: 0 }), 'scale']
 }

@@ -2,7 +2,7 @@
 import { BusyError, describe, EquigradError, message, ShapeError } from '../core/errors.js'
 import { sha256Hex } from '../core/hash.js'
 import { checkCount, checkNames, checkNumber, checkOptions, checkRecord } from '../core/options.js'
-import { anything, count, flag, list, map, notNegative, number, optional, readFields, readOptions, share, type Reader } from '../core/readers.js'
+import { anything, count, flag, list, map, notNegative, number, optional, or, readFields, readOptions, share, type Reader } from '../core/readers.js'
 import type { InputSpec } from '../compiler/graph/value.js'
 import { dtypesOf, namedOnly, sameCount, sliceRows, toRows, type Rows } from '../model/data.js'
 import { Model, numbersOf, params, viewProgram, type DataOf, type Definition, type ProgramView } from '../model/model.js'
@@ -51,8 +51,8 @@ const having = <T>(what: string, ...fields: readonly string[]): Reader<T> => (wh
 const STREAMED = ['epochs', 'maxSteps', 'validationData', 'callbacks', 'signal']
 const fitOptions = () => ({
   epochs: count(1), maxSteps: optional(count()), shuffle: flag(true), validationSplit: share(0), validationData: anything, sampleWeight: anything, classWeight: anything,
-  batchSize: (where: string, given: unknown) => (given === 'full' ? Infinity : checkCount(where, given ?? 32)),
-  callbacks: (where: string, given: unknown) => list(having<Callback>('a callback, an object of hooks'))(where, given ?? []),
+  batchSize: (where: string, given: unknown) => (given === 'full' ? Infinity : checkCount(where, or(given, 32))),
+  callbacks: (where: string, given: unknown) => list(having<Callback>('a callback, an object of hooks'))(where, or(given, [])),
   signal: optional(having<AbortSignal>('the signal of an AbortController', 'aborted')),
 })
 
@@ -87,7 +87,7 @@ export class TrainableModel<I, O> extends Model<I, O> {
       optimizer: having<Optimizer>('an optimizer such as adam()', 'kernel'),
       loss: byOutput(having<Loss<never>>('a loss such as mse()', 'perSample', 'labelKind')), lossWeights: anything,
       metrics: optional(byOutput(list(having<Metric<string>>('a metric such as accuracy()', 'build', 'name'), 'a list of metrics such as [accuracy()]'))),
-      shards: count(1, 65536), frozen: (where, names) => [...checkNames(where, names ?? [])],
+      shards: count(1, 65536), frozen: (where, names) => [...checkNames(where, or(names, []))],
     })
     const { loss: losses, optimizer, shards, frozen } = given
     const weights = lossWeights === undefined ? {} : readOptions('compile.lossWeights', lossWeights as object, Object.fromEntries(Object.keys(losses).map((name) => [name, optional(notNegative())])))

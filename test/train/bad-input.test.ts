@@ -1,7 +1,7 @@
 // What does not fit is refused before anything has changed: the right class of error, one form of message, the weights and the training as before.
 import { describe, expect, it } from 'vitest'
 import {
-  accuracy, activation, adam, add, argMax, batchNormalization, BusyError, concatenate, constant, conv2d, createStore, dense, depthwiseConv2d, dropout, EquigradError, flatten, functional, gradients, input, loss, matmul, mse,
+  accuracy, activation, adam, adamW, add, argMax, batchNormalization, BusyError, concatenate, constant, conv2d, cosineDecay, createStore, dense, depthwiseConv2d, dropout, EquigradError, flatten, functional, gradients, input, loss, lstm, matmul, maxPool2d, mse,
   mul, reshape, sequential, sgd, ShapeError, slice, sparseCategoricalCrossentropy, sparseXent, split, sum, type Layer,
 } from '../../src/index.js'
 import { blobs, classifier, errorOf, hashOf, net } from './support.js'
@@ -115,6 +115,7 @@ const options: readonly Refusal[] = [
   { what: 'a function for a callback', error: TypeError, text: /^fit\.callbacks\[0\]: .*got a function/, run: () => fit(x, y, { callbacks: [() => undefined] }) },
   { what: 'null for a callback', error: TypeError, text: /^fit\.callbacks\[1\]: .*got null/, run: () => fit(x, y, { callbacks: [{}, null] }) },
   { what: 'options that are none', error: TypeError, text: /^fit: expected an object of options, got 5/, run: () => fit(x, y, 5) },
+  ...['epochs', 'maxSteps', 'batchSize', 'shuffle', 'validationSplit', 'validationData', 'sampleWeight', 'classWeight', 'callbacks', 'signal'].map((key): Refusal => ({ what: `null for ${key}`, error: TypeError, text: /got null/, run: () => fit(x, y, { [key]: null }) })),
   { what: 'options of evaluate that are none', error: TypeError, text: /^evaluate: expected an object of options, got null/, run: () => evaluate(x, y, null) },
   { what: 'a third argument with a stream', error: TypeError, text: /^fit: expected fit\(batches, options\), got a third argument/, run: () => fit(streamOfNone, undefined, { epochs: 3 }) },
   ...['batchSize', 'shuffle', 'validationSplit', 'sampleWeight', 'classWeight'].map((key): Refusal => ({ what: `${key} with a stream`, error: TypeError, text: new RegExp(`^fit: expected options among .*, got '${key}'`), run: () => fit(streamOfNone, { [key]: 0.5 }) })),
@@ -153,6 +154,14 @@ const definitions: readonly Refusal[] = [
     ['flatten', (o: object) => loose(flatten)(o), 'Name', 'name'], ['reshape', (o: object) => loose(reshape)([4], o), 'name_', 'name'], ['input', (o: object) => loose(input)([4], o), 'dtyp', 'dtype'],
     ['sequential', (o: object) => build([dense(2)], { input: [4], ...o }), 'sead', 'seed']] as const)
     .map(([where, call, key, meant]): Refusal => ({ what: `the option ${key} of ${where}`, error: TypeError, text: new RegExp(`^${where}: expected options among .*, got '${key}'\\. Did you mean '${meant}'\\?$`), run: () => call({ [key]: 1 }) })),
+  // null is no default: whoever writes it means something.
+  ...([['dense', (o: object) => layers(3, o), ['activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'kernelRegularizer', 'kernelConstraint', 'trainable', 'name']],
+    ['conv2d', (o: object) => loose(conv2d)(4, 3, o), ['strides', 'padding', 'dilation', 'groups', 'activation']], ['maxPool2d', (o: object) => loose(maxPool2d)(o), ['poolSize', 'strides', 'padding']],
+    ['lstm', (o: object) => loose(lstm)(3, o), ['activation', 'recurrentActivation', 'returnSequences', 'unitForgetBias']], ['batchNormalization', (o: object) => loose(batchNormalization)(o), ['momentum', 'epsilon', 'center']],
+    ['adamW', (o: object) => loose(adamW)(o), ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'exclude', 'clipNorm', 'clipValue']], ['sgd', (o: object) => loose(sgd)(o), ['learningRate', 'momentum', 'nesterov']],
+    ['cosineDecay', (o: object) => loose(cosineDecay)(0.1, { steps: 3, ...o }), ['floor', 'warmup', 'warmupFrom']], ['compile', (o: object) => method(net(), 'compile')({ optimizer: adam(), loss: mse(), ...o }), ['metrics', 'lossWeights', 'shards', 'frozen']],
+    ['input', (o: object) => loose(input)([4], o), ['dtype', 'scale', 'offset', 'below']]] as const)
+    .flatMap(([where, call, keys]) => keys.map((key): Refusal => ({ what: `null for ${key} of ${where}`, error: TypeError, text: /got null/, run: () => call({ [key]: null }) }))),
   { what: 'no layers', error: TypeError, text: /^sequential: expected a list of layers, got \[\]/, run: () => build([]) },
   { what: 'a layer that is not in a list', error: TypeError, text: /^sequential: expected a list of layers, got a function/, run: () => build(dense(3)) },
   { what: 'something that is no layer', error: TypeError, text: /^sequential: layer 1: expected a layer such as dense\(10\), got "relu"/, run: () => build([dense(3), 'relu']) },
