@@ -5,9 +5,9 @@ import { checkRecord } from '../core/options.js'
 import { optional, readOptions, word } from '../core/readers.js'
 import { elements, isBatched, type DType } from '../core/shape.js'
 import { inTrace, type Mode } from '../compiler/graph/trace.js'
-import { byName, constant, Value, type Scalar } from '../compiler/graph/value.js'
+import { byName, Value, type Scalar } from '../compiler/graph/value.js'
 import { total } from '../compiler/ops/metric.js'
-import { expand } from '../compiler/ops/shapes.js'
+import { filled } from '../compiler/ops/shapes.js'
 import { gradients as gradientsOf } from '../compiler/passes/gradients.js'
 import type { LowerOptions } from '../compiler/passes/lower.js'
 import { specialise, specialiseTraining } from '../compiler/passes/specialise.js'
@@ -59,7 +59,7 @@ export function gradients<const W extends readonly Value[]>(y: Value, wrt: W): {
   if (!Array.isArray(wrt)) throw new TypeError(message('gradients', 'a list of values to differentiate by', textOf(wrt)))
   wrt.forEach((v: unknown, i) => { if (!isFloats(v)) throw new TypeError(message(`gradients: by ${i}`, 'a value of f32', textOf(v))) })
   const found = gradientsOf([{ y }], wrt)
-  return wrt.map((v: Value, i) => found[i] ?? expand(constant([], 'f32', [0]), v.shape)) as { readonly [K in keyof W]: Value }
+  return wrt.map((v: Value, i) => found[i] ?? filled(0, v.shape)) as { readonly [K in keyof W]: Value }
 }
 
 const textOf = (v: unknown): string => (v instanceof Value ? String(v) : describe(v))

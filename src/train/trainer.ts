@@ -4,10 +4,10 @@ import { evaluate } from '../core/scalar.js'
 import type { DType } from '../core/shape.js'
 import { ELEMENTS } from '../compiler/kernels.js'
 import { fromGraph } from '../compiler/graph/graph.js'
-import { byName, constant, scalar, topological, Value } from '../compiler/graph/value.js'
+import { byName, scalar, topological, Value } from '../compiler/graph/value.js'
 import { mul } from '../compiler/ops/binary.js'
 import { total } from '../compiler/ops/metric.js'
-import { expand } from '../compiler/ops/shapes.js'
+import { expand, filled } from '../compiler/ops/shapes.js'
 import { abs, square } from '../compiler/ops/unary.js'
 import { gradients } from '../compiler/passes/gradients.js'
 import { lower } from '../compiler/passes/lower.js'
@@ -89,7 +89,7 @@ function gradientsByKey(loss: Value, dy: Value, keys: readonly string[]): readon
  */
 export function checkTrains(recipe: Recipe): void {
   const loss = valueNamed(trainValues(recipe).values, 'loss')
-  const found = gradientsByKey(loss, expand(constant([], 'f32', [1]), loss.shape), trainedParams(recipe).map(({ key }) => key))
+  const found = gradientsByKey(loss, filled(1, loss.shape), trainedParams(recipe).map(({ key }) => key))
   if (found.every((g) => g === null)) throw new EquigradError(message('compile: loss', 'one with a gradient by a weight that is trained', 'one that is constant in all of them'))
 }
 
@@ -112,7 +112,7 @@ export function gradProgram(recipe: Recipe, layout: Layout, { weighted, ...optio
   const wanted = [...layout.segments].reverse()
   const found = gradientsByKey(loss, weight === undefined ? share : mul(weight, share), wanted.map(({ key }) => key))
   const sums = sumsOf(values, recipe, weight)
-  const gradient = wanted.map(({ key, length }, i) => [`grad:${key}`, found[i] ?? expand(constant([], 'f32', [0]), [length])] as const)
+  const gradient = wanted.map(({ key, length }, i) => [`grad:${key}`, found[i] ?? filled(0, [length])] as const)
   return programOf({ ...sums, ...Object.fromEntries([...statisticsOf(layout, averages), ...gradient]) }, { ...options, ...ROWS, place: placesOf(layout, Object.keys(sums)) })
 }
 

@@ -4,12 +4,12 @@ import { describe, message, ShapeError } from '../../core/errors.js'
 import { checkCount, checkOptions } from '../../core/options.js'
 import { flag, readOptions, type Read } from '../../core/readers.js'
 import { formatShape, sameShape, type Shape } from '../../core/shape.js'
-import { constant, Value, type Init } from '../../compiler/graph/value.js'
+import { Value, type Init } from '../../compiler/graph/value.js'
 import { add, mul } from '../../compiler/ops/binary.js'
 import { split } from '../../compiler/ops/concat.js'
 import { matmul } from '../../compiler/ops/matmul.js'
 import { scan, type ScanOptions } from '../../compiler/ops/scan.js'
-import { expand } from '../../compiler/ops/shapes.js'
+import { filled } from '../../compiler/ops/shapes.js'
 import { affine } from '../../compiler/ops/unary.js'
 import { activationOption, type Activation } from '../activations.js'
 import type { Constraint } from '../constraints.js'
@@ -136,7 +136,7 @@ function stepOf(cell: Cell, x: Value | undefined, states: readonly Value[], cont
 /** The states before the first step: +0 unless given. */
 function firstStates({ states }: Cell, given: readonly Value[] | undefined, where: string): readonly Value[] {
   states.forEach((width) => { checkCount(`${where}: states`, width) })
-  if (given === undefined) return states.map((width) => expand(constant([], 'f32', [0]), ['n', width]))
+  if (given === undefined) return states.map((width) => filled(0, ['n', width]))
   if (given.length !== states.length) throw new ShapeError(message(`${where}: initialStates`, `${states.length} states`, String(given.length)))
   given.forEach((v, i) => {
     const wanted: Shape = ['n', states[i] ?? 0]
@@ -148,7 +148,7 @@ function firstStates({ states }: Cell, given: readonly Value[] | undefined, wher
 /** The last step run of outputs [n, T, …]: a scan that keeps what it sees. */
 function lastOf(ys: Value, options: ScanOptions): Value {
   const shape = ys.shape.filter((_, i) => i !== 1)
-  const { carries } = scan((_, x) => ({ carries: x, ys: [] }), [expand(constant([], 'f32', [0]), shape)], [ys], options)
+  const { carries } = scan((_, x) => ({ carries: x, ys: [] }), [filled(0, shape)], [ys], options)
   return carries[0] ?? ys
 }
 
